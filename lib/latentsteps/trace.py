@@ -62,14 +62,16 @@ class Trace:
     Every info is kept. States are kept up to ``memory`` bytes; beyond that only every second,
     fourth, ... one stays, and the others are computed again when asked for, from the nearest kept
     state before: the same bits, because a step depends on nothing but its key, state and data.
-    NumPy arrays in states and data are set read-only, so no step can rewrite history.
+    NumPy arrays in states, infos and data are set read-only, and dicts and lists in states are
+    handed out as copies, so no step can rewrite history.
 
     Parameters
     ----------
     algorithm: what is run.
     data: what it is run on, handed to every step as it is.
     seed: the first half of every step's key.
-    memory: bytes that kept states may take, 256 MB by default.
+    memory: bytes that kept states may take, 256 MB by default. State 0 and the newest
+        stay whatever their size.
     """
 
     def __init__(
@@ -87,14 +89,13 @@ class Trace:
         self.stopped = ""
         """Why :func:`run` stopped, in words; empty for a trace that was stepped by hand."""
         self._kept: dict[int, State] = {}
+        self._bytes = 0
         self._stride = 1
-        state, info = algorithm.init((self.seed, 0), self.data)
-        self._append(state, info)
+        self._append(*algorithm.init((self.seed, 0), self.data))
 
     def advance(self) -> None:
         """Take one step and append what comes out. If the step raises, nothing is appended."""
-        state, info = self.algorithm.step((self.seed, len(self)), self._last, self.data)
-        self._append(state, info)
+        self._append(*self.algorithm.step((self.seed, len(self)), self[-1], self.data))
 
     def __len__(self) -> int:
         return len(self.infos)
@@ -105,10 +106,8 @@ class Trace:
                 f"state {index} was asked for; the trace has states 0 to {len(self) - 1}"
             )
         index %= len(self)
-        if index == len(self) - 1:
-            return self._last
-        start = index - index % self._stride
-        state = self._kept[start]
+        start = index if index in self._kept else index - index % self._stride
+        state = _map_arrays(_same, self._kept[start])
         for t in range(start + 1, index + 1):
             state = _frozen(self.algorithm.step((self.seed, t), state, self.data)[0])
         return state
@@ -137,28 +136,33 @@ class Trace:
         if self.algorithm.direction == "none":
             wrong = np.isnan(objective)
         else:
-            sign = 1.0 if self.algorithm.direction == "up" else -1.0
-            slack = self.algorithm.rounding * np.maximum(1.0, np.abs(objective[:-1]))
+            upward = objective if self.algorithm.direction == "up" else -objective
+            before, after = upward[:-1], upward[1:]
+            # An infinity has no size to slip by: from −∞ (a start that gives a point no
+            # probability) any way up is fine, from +∞ no way down.
+            size = np.where(np.isfinite(before), np.abs(before), 0.0)
+            slack = self.algorithm.rounding * np.maximum(1.0, size)
             # Written so that a NaN is a break: it compares false with everything.
-            fine = sign * np.diff(objective) >= -slack
-            wrong = np.concatenate([[np.isnan(objective[0])], ~fine])
-            # From −∞ (a start that gives a point no probability) any way up is fine.
-            rescued = np.isneginf(sign * objective[:-1]) & ~np.isnan(objective[1:])
-            wrong[1:] &= ~rescued
+            wrong = np.concatenate([np.isnan(objective[:1]), ~(after >= before - slack)])
         broken = np.flatnonzero(wrong)
         return int(broken[0]) if broken.size else None
 
     def _append(self, state: State, info: Info) -> None:
-        state = _frozen(state)
-        index = len(self.infos)
+        state, info = _frozen(state), _frozen(info)
+        newest = len(self.infos)
+        self._kept[newest] = state
+        # Only now is the trace longer: an interrupt on the way here leaves it as it was.
         self.infos.append(info)
-        self._last = state
-        if index % self._stride == 0:
-            self._kept[index] = state
-        # State 0 stays whatever its size: everything after it can be computed again.
-        while len(self._kept) > 1 and sum(map(_size, self._kept.values())) > self.memory:
+        self._bytes += _size(state)
+        if (newest - 1) % self._stride:
+            self._forget([newest - 1])
+        while self._bytes > self.memory and self._stride < newest:
             self._stride *= 2
-            self._kept = {t: s for t, s in self._kept.items() if t % self._stride == 0}
+            self._forget([t for t in self._kept if t % self._stride and t < newest])
+
+    def _forget(self, numbers: list[int]) -> None:
+        for t in numbers:
+            self._bytes -= _size(self._kept.pop(t))
 
 
 def run(
@@ -188,12 +192,16 @@ def run(
     trace = Trace(algorithm, data, seed, memory)
     silent = not progress or bool(os.environ.get("LATENTSTEPS_QUIET"))
     try:
-        for _ in tqdm(range(steps), desc=algorithm.name, disable=silent):
-            trace.advance()
-            reason = stop(trace.objective) if stop else None
-            if reason:
-                trace.stopped = reason
-                return trace
+        with tqdm(total=steps, desc=algorithm.name, disable=silent) as bar:
+            for _ in range(steps):
+                trace.advance()
+                bar.update()
+                reason = stop(trace.objective) if stop else None
+                if reason:
+                    trace.stopped = reason
+                    # A bar that ends early is shown as a failure; this one is done.
+                    bar.total = bar.n
+                    return trace
         trace.stopped = f"all {steps} steps were taken"
     except KeyboardInterrupt:
         trace.stopped = f"interrupted after {len(trace) - 1} steps"
@@ -205,28 +213,35 @@ def relative(tolerance: float = 1e-6, patience: int = 3) -> StoppingRule:
 
     A change is small if it is at most ``tolerance`` times the objective's size (at least 1). Near
     a summit changes shrink from step to step; near a saddle they grow, slowly at first, so a small
-    change that is larger than the one before does not count. (The same ratio of two successive
-    changes is behind Aitken's criterion: Böhning et al. 1994, *Annals of the Institute of
-    Statistical Mathematics* 46, 373–388.) No rule can tell a flat stretch from a summit for
-    certain, so the reason says what was seen and no more.
+    change that is larger than the one two steps before does not count: two, so that in half-steps
+    like is compared with like. (The same ratio of successive changes is behind Aitken's
+    criterion: Böhning et al. 1994, *Annals of the Institute of Statistical Mathematics* 46,
+    373–388.) Changes that go both ways are the rounding of a summit, and may grow. No rule can
+    tell a flat stretch from a summit for certain, so the reason says what was seen and no more.
+
+    An objective that is NaN stops the run at once, and the reason says so; −∞ does not.
     """
-    if tolerance < 0 or patience < 1:
+    if not tolerance >= 0 or patience < 1:
         raise ValueError(f"tolerance is {tolerance} and patience {patience}; they are ≥ 0 and ≥ 1")
 
     def rule(objective: NDArray[np.float64]) -> str | None:
-        if len(objective) < patience + 2:
+        if np.isnan(objective[-1]):
+            return "the objective is not a number (NaN)"
+        recent = objective[-(patience + 3) :]
+        # After a start at −∞ the first changes have no size to compare with.
+        if len(recent) < patience + 3 or not np.isfinite(recent).all():
             return None
-        recent = objective[-(patience + 2) :]
-        change = np.abs(np.diff(recent))
-        scale = np.maximum(1.0, np.abs(recent[1:]))
-        small = change[1:] <= tolerance * scale[1:]
-        # Below the rounding of the sum itself "growing" means nothing.
-        growing = (change[1:] > change[:-1]) & (change[1:] > 1e-13 * scale[1:])
-        if not np.all(small & ~growing):
+        change = np.diff(recent)
+        size = np.abs(change)
+        scale = np.maximum(1.0, np.abs(recent[3:]))
+        # In the last digits of the sum itself "growing" means nothing.
+        growing = (size[2:] > size[:-2]) & (size[2:] > 1e-15 * scale)
+        both_ways = (change > 0).any() and (change < 0).any()
+        if (size[2:] > tolerance * scale).any() or (growing.any() and not both_ways):
             return None
         return (
             f"the last {patience} changes of the objective were at most {tolerance:g} of its size "
-            "and did not grow: a summit, or a plateau too flat to tell from one"
+            "and did not grow: a local optimum, or a plateau too flat to tell from one"
         )
 
     return rule
@@ -257,9 +272,13 @@ def _read_only_copy(array: NDArray) -> NDArray:
     return copy
 
 
-def _frozen(state: State) -> State:
+def _same(array: NDArray) -> NDArray:
+    return array
+
+
+def _frozen(tree: Any) -> Any:
     """A copy whose arrays nobody can write to: a step may have kept its own hands on them."""
-    return _map_arrays(_read_only_copy, state)
+    return _map_arrays(_read_only_copy, tree)
 
 
 def _size(tree: Any) -> int:

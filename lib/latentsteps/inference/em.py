@@ -105,5 +105,5 @@ def bound(log_joint: NDArray, responsibilities: NDArray) -> float:
     Entries with q = 0 count nothing, even where log p is −∞: the limit of q log q.
     """
     q = np.asarray(responsibilities, dtype=np.float64)
-    expected = np.where(q > 0, q * np.where(q > 0, log_joint, 0.0), 0.0)
+    expected = q * np.where(q > 0, log_joint, 0.0)
     return float(np.sum(expected - xlogy(q, q)))
