@@ -1,0 +1,398 @@
+"""Judging a learner's function: case by case, property by property, the first failure decides.
+
+For every case of an exercise, small ones first: it runs and returns something of the right type
+and shape, finite where it should be; the exercise's properties hold; its inputs are left as they
+were; float32 inputs work too; and last, the numbers are those of the reference.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import inspect
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from latentsteps.checks.display import (
+    clean,
+    count,
+    got_and_expected,
+    inputs,
+    kind,
+    text_of,
+)
+from latentsteps.checks.reading import (
+    Unlike,
+    cast,
+    close,
+    far,
+    float_arrays,
+    in_numpy,
+    is_numeric,
+    leaves,
+)
+from latentsteps.checks.running import Protected, Seen
+
+if TYPE_CHECKING:
+    from latentsteps.checks.exercise import Exercise
+
+NOT_ATTEMPTED, PASSES, NOT_YET = "not attempted", "passes", "not yet"
+
+LOOSE = 1e-2
+"""How far apart, relative to the largest entry, float32 and float64 results may be."""
+
+RUNS = "it runs without an exception"
+FINITE = "numbers are finite where they can be"
+SAME = "the same numbers as the reference"
+UNCHANGED = "its inputs are left unchanged"
+SINGLE = "float32 inputs work as well"
+
+
+class Failure(NamedTuple):
+    """What does not hold: a sentence, and the two numbers, texts or small arrays to show."""
+
+    sentence: str
+    got: object = None
+    expected: object = None
+
+
+class Verdict(NamedTuple):
+    """What a check found.
+
+    ``sentence`` is what to read first: the misconception's where there is one, else what failed.
+    ``property`` and ``case`` are the labels of what failed and where, ``misconception`` a name,
+    ``evidence`` the further lines to show, ``held`` the properties that a pass stands for.
+    """
+
+    outcome: str
+    sentence: str
+    property: str | None = None
+    case: str | None = None
+    misconception: str | None = None
+    printed: str = ""
+    evidence: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
+
+
+class Finding(NamedTuple):
+    """The first thing about an answer, on one case, that does not hold."""
+
+    label: str
+    failure: Failure
+    where: str = ""
+    seen: Seen | None = None
+
+
+class CallFailedError(Exception):
+    """A property called the learner's function again and nothing usable came back."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.failure.sentence)
+        self.finding = finding
+
+
+def judge(exercise: Exercise, answer: Any) -> Verdict:
+    """The verdict on a learner's function; says nothing, raises nothing."""
+    if answer is ...:
+        return Verdict(NOT_ATTEMPTED, "Nothing has been filled in yet.")
+    protected = Protected(answer, exercise.time_limit)
+    try:
+        refusal = _refused(exercise, answer, protected)
+        return refusal or _judge(exercise, protected)
+    except KeyboardInterrupt:
+        sentence = "The check was interrupted before it was through, so it says nothing about your"
+        return Verdict(NOT_YET, f"{sentence} answer. Run the cell again.")
+
+
+def _refused(exercise: Exercise, answer: Any, protected: Protected) -> Verdict | None:
+    """A verdict on what is no function, or cannot be called with the exercise's arguments."""
+    name, args = exercise.name, exercise.cases[0].args
+    wanted = f"{name}({', '.join(parameter_names(exercise.reference, len(args)))})"
+
+    def work() -> Seen:
+        if issubclass(type(answer), type) or not callable(answer):
+            return Seen(
+                "unlike",
+                sentence=f"You gave {kind(answer)}; a function {wanted} is expected: the function "
+                f"itself, without calling it, as in check.{name}({name}).",
+            )
+        try:
+            signature = inspect.signature(answer)
+        except (TypeError, ValueError):
+            return Seen("value")  # functions written in C may not tell
+        try:
+            signature.bind(*args)
+        except TypeError as error:
+            return Seen(
+                "unlike",
+                sentence=f"Your function takes {clean(str(signature), 120)}; it is called as "
+                f"{wanted}, with {count(len(args), 'argument')} ({clean(str(error))}).",
+            )
+        return Seen("value")
+
+    seen = protected.guarded(work)
+    if seen.kind == "value":
+        return None
+    return Verdict(NOT_YET, seen.sentence, f"it is a function {wanted}")
+
+
+def _judge(exercise: Exercise, protected: Protected) -> Verdict:
+    single, printed = False, ""
+    for index, case in enumerate(exercise.cases):
+        protected.next_case()
+        finding = first_failure(exercise, protected, index)
+        printed = protected.printed or printed
+        warned = list(protected.warned[:3])
+        if finding is None:
+            single = single or _single(case.args) is not None
+            continue
+        if index == 0 and finding.label == RUNS and finding.seen and finding.seen.blank:
+            return Verdict(NOT_ATTEMPTED, "Nothing has been filled in yet.")
+        late = finding.seen is not None and finding.seen.kind == "late"
+        match = None if late else matching(exercise, protected)
+        given = inputs(parameter_names(exercise.reference, len(case.args)), case.args)
+        evidence = [f"On “{case.label}”: {given}"]
+        failure = finding.failure
+        evidence += [got_and_expected(failure.got, failure.expected), finding.where]
+        if warned:
+            evidence.append("NumPy warned: " + "; ".join(warned))
+        sentence = clean(failure.sentence, 1000)
+        name = None
+        if match is not None:
+            evidence.insert(0, sentence)
+            name, sentence = match.name, match.sentence
+        return Verdict(
+            NOT_YET,
+            sentence,
+            finding.label,
+            case.label,
+            name,
+            printed,
+            tuple(clean(line, 600) for line in evidence if line),
+        )
+    held = [prop.label for prop in exercise.properties] + [UNCHANGED]
+    held += [SINGLE] if single else []
+    held += [SAME] if exercise.compare else []
+    n = len(exercise.cases)
+    sentence = f"Held on {n} inputs." if n > 1 else "Held on one input."
+    return Verdict(PASSES, sentence, printed=printed, held=tuple(held))
+
+
+def first_failure(exercise: Exercise, protected: Protected, index: int) -> Finding | None:
+    """What fails first on case ``index``, or None."""
+    case, expected = exercise.cases[index], exercise.expected(index)
+    seen = protected.see(case.args, expected)
+    finding = _usable(seen, expected) or _not_finite(seen, expected)
+    if finding:
+        return finding
+
+    def call(*args: Any) -> Any:
+        like = _reference_on(exercise, args)
+        again = protected.see(args, expected if isinstance(like, Unlike) else like)
+        broken = _usable(again, None if isinstance(like, Unlike) else like)
+        if broken:
+            raise CallFailedError(broken)
+        return again.value
+
+    for prop in exercise.properties:
+        failure, where, inner = None, "", None
+        try:
+            with _quiet():
+                failure = prop.holds(call, copy.deepcopy(case.args), copy.deepcopy(seen.value))
+        except CallFailedError as error:
+            _, failure, where, inner = error.finding
+        except Exception as error:
+            text = f"{type(error).__name__}: {text_of(error)}"
+            failure = Failure(f"This cannot be worked out from what your function gives ({text}).")
+        if failure is not None:
+            return Finding(prop.label, failure, where, inner)
+    if seen.changed:
+        names = parameter_names(exercise.reference, len(case.args))
+        changed = " and ".join(f"`{names[i]}`" for i in seen.changed)
+        sentence = f"Your function changed its input {changed}. Compute new arrays instead of "
+        return Finding(UNCHANGED, Failure(sentence + "writing into the ones that are handed over."))
+    finding = _compared(seen.value, expected, exercise.tolerance) if exercise.compare else None
+    # After the comparison: numbers that are wrong anyway are not blamed on float32.
+    return finding or _single_precision(exercise, protected, index)
+
+
+def matching(exercise: Exercise, protected: Protected) -> Any:
+    """The first misconception that does on all cases what the answer does, or None.
+
+    "The same" is: equal values and shapes, or the same kind of exception, and the same inputs
+    changed. For exercises whose numbers are not compared: the same failures.
+    """
+    answers = [protected] + [
+        Protected(m.answer, exercise.time_limit) for m in exercise.misconceptions
+    ]
+    alike = list(range(1, len(answers)))
+    for index, case in enumerate(exercise.cases):
+        if not alike:
+            return None
+        like = exercise.expected(index)
+
+        def outcome(
+            answer: Protected, args: tuple = case.args, like: Any = like, i: int = index
+        ) -> Any:
+            if exercise.compare:
+                return answer.see(args, like)
+            finding = first_failure(exercise, answer, i)
+            return finding.label if finding else ""
+
+        seen = outcome(protected)
+        alike = [i for i in alike if _alike(seen, outcome(answers[i]), exercise.tolerance)]
+    return exercise.misconceptions[alike[0] - 1] if alike else None
+
+
+def _alike(a: Any, b: Any, tolerance: float) -> bool:
+    if not isinstance(a, Seen):
+        return a == b
+    if a.kind == "late" or (a.kind, a.exception, a.changed) != (b.kind, b.exception, b.changed):
+        return False
+    if a.kind == "unlike":
+        return a.sentence == b.sentence and close(a.value, b.value, tolerance)
+    return a.kind != "value" or close(a.value, b.value, tolerance)
+
+
+def _usable(seen: Seen, expected: Any) -> Finding | None:
+    """What keeps a call's result from being looked at further: none, or of another type or shape.
+
+    ``expected`` is None where no shape is known.
+    """
+    if seen.kind == "raised":
+        return Finding(RUNS, Failure(seen.sentence), seen.where, seen)
+    if seen.kind == "late":
+        return Finding("it answers in time", Failure(seen.sentence), "", seen)
+    if seen.kind == "nothing":
+        sentence = "Nothing was returned. A function gives back what stands after `return`."
+        return Finding("it returns something", Failure(sentence), "", seen)
+    if seen.kind == "unlike":
+        return Finding("it returns the right type", Failure(seen.sentence), "", seen)
+    if expected is None:
+        return None
+    for where, got, like in leaves(seen.value, expected):
+        if is_numeric(like) and np.shape(got) != np.shape(like):
+            sentence = f"The shape of what is returned{_within(where)} is not the right one."
+            if np.ndim(like) == 0:
+                sentence = f"What is returned{_within(where)} is an array; one number is expected."
+            elif np.shape(got) == np.shape(like)[::-1]:
+                sentence += " It looks transposed."
+            return Finding(
+                "it returns the right shape", Failure(sentence, np.shape(got), np.shape(like))
+            )
+    return None
+
+
+def _not_finite(seen: Seen, expected: Any) -> Finding | None:
+    for where, got, like in leaves(seen.value, expected):
+        if not is_numeric(like):
+            continue
+        wrong = np.asarray(np.isfinite(like) & ~np.isfinite(got))
+        if wrong.any():
+            sentence, value, right = _first(wrong, got, like, where)
+            return Finding(FINITE, Failure(f"{sentence} is not a finite number.", value, right))
+    return None
+
+
+def _compared(got: Any, expected: Any, tolerance: float) -> Finding | None:
+    for where, mine, theirs in leaves(got, expected):
+        if is_numeric(theirs):
+            wrong = far(mine, theirs, tolerance)
+            if wrong.any():
+                sentence, value, right = _first(wrong, mine, theirs, where)
+                return Finding(SAME, Failure(f"{sentence} is another number.", value, right))
+        elif isinstance(theirs, str) and mine != theirs:
+            sentence = f"What is returned{_within(where)} is another text."
+            return Finding(SAME, Failure(sentence, mine, theirs))
+    return None
+
+
+def _first(wrong: np.ndarray, got: Any, expected: Any, where: str) -> tuple[str, Any, Any]:
+    """Words for the first entry where ``wrong`` is true, and the two values there."""
+    if wrong.ndim == 0:
+        return f"What is returned{_within(where)}", np.asarray(got)[()], np.asarray(expected)[()]
+    index = tuple(int(i) for i in np.argwhere(wrong)[0])
+    words = f"Entry [{', '.join(map(str, index))}] of what is returned{_within(where)}"
+    return words, np.asarray(got)[index], np.asarray(expected)[index]
+
+
+def _within(where: str) -> str:
+    return f" ({where})" if where else ""
+
+
+def _single_precision(exercise: Exercise, protected: Protected, index: int) -> Finding | None:
+    """float32 inputs give no exception and, loosely, what the reference gives."""
+    single = _single(exercise.cases[index].args)
+    if single is None:
+        return None
+    # Against the reference on the rounded numbers, and only where it is itself good in float32.
+    like = _reference_on(exercise, cast(single, np.float32, np.float64))
+    own = _reference_on(exercise, single)
+    if isinstance(like, Unlike) or isinstance(own, Unlike):
+        return None
+    if exercise.compare and _loosely(own, like) is not None:
+        return None
+    seen = protected.see(single, like)
+    finding = _usable(seen, like) or _not_finite(seen, like)
+    if finding is None and exercise.compare:
+        finding = _loosely(seen.value, like)
+    if finding is None:
+        return None
+    sentence = "With float32 arrays as inputs: " + finding.failure.sentence
+    return Finding(SINGLE, finding.failure._replace(sentence=sentence), finding.where, finding.seen)
+
+
+def _loosely(got: Any, expected: Any) -> Finding | None:
+    for where, mine, theirs in leaves(got, expected):
+        if not is_numeric(theirs) or np.asarray(theirs).dtype.kind != "f":
+            continue  # labels may differ where two distances are all but equal
+        finite = np.isfinite(theirs)
+        scale = float(np.max(np.abs(theirs), where=finite, initial=0.0)) or 1.0
+        wrong = np.asarray(finite & ~(np.abs(np.subtract(mine, theirs)) <= LOOSE * scale))
+        if wrong.any():
+            sentence, value, right = _first(wrong, mine, theirs, where)
+            return Finding(SINGLE, Failure(f"{sentence} is far off.", value, right))
+    return None
+
+
+def _single(args: tuple) -> tuple | None:
+    """``args`` with float32 arrays in place of float64 ones; None where that means nothing."""
+    with np.errstate(all="ignore"):
+        single = cast(args, np.float64, np.float32)
+    before, after = list(float_arrays(args)), list(float_arrays(single))
+    if all(a.dtype == b.dtype for a, b in zip(before, after, strict=True)):
+        return None
+    overflow = any(
+        np.any(np.isfinite(a) & ~np.isfinite(b)) for a, b in zip(before, after, strict=True)
+    )
+    return None if overflow else single
+
+
+def reference_value(reference: Callable[..., Any], args: Sequence[Any]) -> Any:
+    """What the reference gives on copies of ``args``, with NumPy's arrays for any library's."""
+    with _quiet():
+        return in_numpy(reference(*copy.deepcopy(tuple(args))))
+
+
+def _reference_on(exercise: Exercise, args: Sequence[Any]) -> Any:
+    try:
+        return reference_value(exercise.reference, args)
+    except Exception as error:  # arguments that only the learner's results could lead to
+        return Unlike(clean(str(error)))
+
+
+def parameter_names(function: Callable[..., Any], n: int) -> list[str]:
+    """The names of the first ``n`` parameters of a function."""
+    names = list(inspect.signature(function).parameters)[:n]
+    return names + [f"argument {i + 1}" for i in range(len(names), n)]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """No warnings from the checks' own arithmetic."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield
