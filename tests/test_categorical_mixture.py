@@ -89,18 +89,15 @@ def test_sampled_frequencies_are_the_models():
     n=st.integers(1, 30),
     d=st.integers(1, 8),
     k=st.integers(1, 4),
-    hard=st.booleans(),
     start=st.sampled_from(["random images", "random labels"]),
     strength=st.sampled_from([0.1, 2.0, 10.0]),
     toward=st.sampled_from([0.5, 0.3]),
 )
 @settings(max_examples=40, deadline=None)
-def test_two_levels_are_a_bernoulli_mixture_step_for_step(
-    seed, n, d, k, hard, start, strength, toward
-):
+def test_two_levels_are_a_bernoulli_mixture_step_for_step(seed, n, d, k, start, strength, toward):
     k = min(k, n)
     x = random_images(seed, n, d, levels=2)
-    options = {"hard": hard, "start": start, "strength": strength}
+    options = {"start": start, "strength": strength}
     two = run(categorical_mixture(k, 2, toward=[1 - toward, toward], **options), x, seed, steps=4)
     one = run(bernoulli.bernoulli_mixture(k, toward=toward, **options), x, seed, steps=4)
     np.testing.assert_allclose(two.objective, one.objective, rtol=1e-6, atol=1e-6)
@@ -114,12 +111,13 @@ def test_two_levels_are_a_bernoulli_mixture_step_for_step(
         )
 
 
-def test_two_levels_of_digits_are_thresholded_digits():
+@pytest.mark.parametrize("hard", [False, True])
+def test_two_levels_of_digits_are_thresholded_digits(hard):
     grey = data.mnist().train_images[:300]
     x = to_levels(grey, 2)
     assert np.array_equal(x, data.binarize_by_threshold(grey))
-    two = run(categorical_mixture(5, 2), x, steps=5)
-    one = run(bernoulli.bernoulli_mixture(5), x, steps=5)
+    two = run(categorical_mixture(5, 2, hard=hard), x, steps=5)
+    one = run(bernoulli.bernoulli_mixture(5, hard=hard), x, steps=5)
     np.testing.assert_allclose(two.objective, one.objective, rtol=1e-6)
     flat = bernoulli.BernoulliMixture(
         two[5].parameters.weights, two[5].parameters.probabilities[:, :, 1]

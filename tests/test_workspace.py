@@ -268,7 +268,7 @@ def test_lab_really_starts_with_a_token_and_without_news(root, tmp_path):
         server = subprocess.Popen(
             [
                 *[sys.executable, "-c", program, str(root)],
-                *["--no-browser", "--ServerApp.port=0", "--allow-root"],
+                *["--no-browser", "--ServerApp.port=0"],
             ],
             env={**os.environ, **kept},
             stdout=output,

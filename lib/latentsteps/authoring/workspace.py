@@ -164,6 +164,8 @@ def lab_command(folder: Path, arguments: Sequence[str]) -> list[str]:
         "--LabApp.extension_manager=readonly",
         f"--LabApp.app_settings_dir={notes / 'settings'}",
         f"--LabApp.workspaces_dir={notes / 'workspaces'}",
+        # In a container everybody is root, and JupyterLab would refuse to start.
+        *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
         *arguments,
     ]
 

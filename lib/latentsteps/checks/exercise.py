@@ -218,8 +218,8 @@ class Exercise(_Check):
         if self.answer is None:
             return "The notebook goes on with the reference."
         return (
-            "The notebook goes on with the reference; your function is kept and is what the "
-            "side-by-side stepper plays."
+            "The notebook goes on with the reference. Your function is kept, and where a stepper "
+            "plays your code it plays this one."
         )
 
     @property
