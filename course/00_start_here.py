@@ -39,6 +39,7 @@
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
+
 from latentsteps.checks import start_here as check
 from latentsteps.data import old_faithful
 from latentsteps.views import style

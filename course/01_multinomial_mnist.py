@@ -37,11 +37,13 @@
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
+
 from latentsteps.checks import multinomial_mnist as check
 from latentsteps.data import binarize_by_sampling, binarize_by_threshold, mnist
 from latentsteps.views import style
 from latentsteps.views.mosaic import as_pictures, draw_mosaic
 
+plt.style.use(style.RC)
 WHICH = "embedded"  # "full" takes all 70,000 digits, and some minutes
 
 digits = mnist(WHICH)
@@ -133,10 +135,10 @@ print(f"{style.number(under_eight)} as an 8. The difference is {difference} nats
 #
 # ## See it run
 #
-# Press **step** a few times. Below each picture stand its weight and how many images it has.
+# Press **Step** a few times. Below each picture stand its weight and how many images it has.
 #
 # - Which digits appear first? Which share a picture?
-# - Take **restart** twice. Which digits come back every time?
+# - Press **Restart** twice. Which digits come back every time?
 # - Set **start** to random labels: what does the first picture look like, and why?
 # - Set **assignment** to hard. Can you tell the difference by eye?
 # - Set **k** to 100 and press **play**. A picture that no image belongs to is crossed out. Does any

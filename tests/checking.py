@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+
 from latentsteps.checks.exercise import Exercise, Question, ValueExercise, Verdict
 
 OUTCOMES = ("not attempted", "passes", "not yet")

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import logsumexp
+
 from latentsteps import data
 from latentsteps.inference.em import M_STEP
 from latentsteps.jax64 import jax, jnp
@@ -23,7 +25,6 @@ from latentsteps.models.bernoulli_mixture import (
     sample,
 )
 from latentsteps.trace import run
-from scipy.special import logsumexp
 
 
 @pytest.fixture(scope="module")

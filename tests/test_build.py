@@ -13,6 +13,7 @@ import nbformat
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from latentsteps import __main__ as command_line
 from latentsteps.authoring import build as building
 from latentsteps.authoring import execution

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from latentsteps import data
 from latentsteps.inference.em import M_STEP
 from latentsteps.jax64 import jax, jnp

@@ -19,7 +19,6 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
-import checking
 import nbclient
 import nbformat
 import numpy as np
@@ -27,6 +26,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+import checking
 from latentsteps.checks.exercise import (
     Case,
     Exercise,
@@ -830,7 +831,7 @@ def test_calling_says_and_returns_what_the_notebook_goes_on_with(capsys):
     assert check.answer is wrong
     said = capsys.readouterr().out
     assert said.startswith("✗ not yet · 9.1 shares\n")
-    assert "your function is kept" in said
+    assert "Your function is kept" in said
     assert check(shares) is shares  # the cell is run again
     assert check.answer is wrong
     assert capsys.readouterr().out == said

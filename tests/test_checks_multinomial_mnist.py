@@ -8,9 +8,10 @@ from itertools import product
 import numpy as np
 import pytest
 import scipy.special
-from checking import assert_unit_checks
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from checking import assert_unit_checks
 from latentsteps.checks import multinomial_mnist as check
 from latentsteps.checks.multinomial_mnist_fit import EM_PATH
 from latentsteps.jax64 import jax, jnp

@@ -7,6 +7,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+
 from checking import assert_unit_checks
 from latentsteps.checks import start_here as check
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from latentsteps import data, mnist_files
 from latentsteps.authoring import doctor, machine
 from latentsteps.authoring.doctor import Finding

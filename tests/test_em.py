@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy.special import logsumexp
+
 from latentsteps.inference.em import E_STEP, M_STEP, bound, em, hard, soft
 from latentsteps.trace import run
-from scipy.special import logsumexp
 
 
 class Templates(NamedTuple):

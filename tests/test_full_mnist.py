@@ -7,6 +7,7 @@ import os
 
 import numpy as np
 import pytest
+
 from latentsteps import data
 from latentsteps.models.bernoulli_mixture import (
     bernoulli_mixture,

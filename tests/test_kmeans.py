@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from sklearn.cluster import KMeans
+
 from latentsteps.data import old_faithful
 from latentsteps.inference.em import E_STEP, M_STEP
 from latentsteps.models.kmeans import (
@@ -20,7 +22,6 @@ from latentsteps.models.kmeans import (
     update_means,
 )
 from latentsteps.trace import run
-from sklearn.cluster import KMeans
 
 
 def blobs(seed: int) -> tuple[np.ndarray, int]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+
 from latentsteps.authoring import build as building
 from latentsteps.authoring.execution import kernel, output_problems, run_cell
 

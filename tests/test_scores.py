@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn import metrics
+
 from latentsteps.evaluation.scores import (
     adjusted_rand,
     confusion_matrix,
@@ -16,7 +18,6 @@ from latentsteps.evaluation.scores import (
     normalized_mutual_information,
     purity,
 )
-from sklearn import metrics
 
 SCORES = (purity, matched_accuracy, adjusted_rand, normalized_mutual_information)
 

@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
+
 from latentsteps.stepper import Stepper
 from latentsteps.stepper.frames import break_words
 from latentsteps.stepper.player import Player
 from latentsteps.trace import Algorithm, Trace, run
 from latentsteps.views.style import View, objective, panels
-from PIL import Image
 
 
 class State(NamedTuple):

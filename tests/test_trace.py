@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+
 from latentsteps.data import old_faithful
 from latentsteps.inference.em import bound, em, soft
 from latentsteps.trace import Algorithm, Trace, relative, run

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib import rc_context
+
 from latentsteps.inference.em import E_STEP, M_STEP, EMInfo, EMState
 from latentsteps.trace import Moment
 from latentsteps.views import kmeans, mosaic, style, templates
-from matplotlib import rc_context
 
 
 class Means(NamedTuple):

@@ -13,6 +13,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+
 from latentsteps import __main__ as command_line
 from latentsteps.authoring import workspace
 from latentsteps.authoring.workspace import UnknownUnitError, find_unit, fresh, prepare

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 from digits import thresholded
+from scipy.special import logsumexp
+from timing import Entry, Row, duration, say, timed, version
+
 from latentsteps.jax64 import jax, jnp
 from latentsteps.models.bernoulli_mixture import BernoulliMixture, bernoulli_mixture
 from latentsteps.trace import run
-from scipy.special import logsumexp
-from timing import Entry, Row, duration, say, timed, version
 
 TITLE = "Bernoulli mixture: one EM step on binary digits of 784 pixels"
 SMALL, LARGE = 5_000, 60_000

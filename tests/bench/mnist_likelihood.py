@@ -6,10 +6,11 @@ import time
 from collections.abc import Iterator
 
 from digits import full
+from timing import Row, duration, say
+
 from latentsteps import data
 from latentsteps.models.bernoulli_mixture import bernoulli_mixture, mean_log_likelihood, pixel_mean
 from latentsteps.trace import run
-from timing import Row, duration, say
 
 TITLE = "Bernoulli mixture: log-likelihood of 10,000 test digits, pixels drawn with P(on) = grey"
 K, STEPS = 500, 30

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+
 from latentsteps.models.bernoulli_mixture import bernoulli_mixture
 from latentsteps.trace import Trace
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from latentsteps.checks import multinomial_mnist as check
 
 EXERCISE = Path(__file__).parents[2] / "exercises" / "01_multinomial_mnist.ipynb"

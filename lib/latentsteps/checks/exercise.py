@@ -15,22 +15,24 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from latentsteps.checks import display
-from latentsteps.checks.judging import (
+from latentsteps.checks.judging import judge, reference_value
+from latentsteps.checks.reading import Unlike, close, convert
+from latentsteps.checks.running import Protected, Seen
+from latentsteps.checks.task import (
     NOT_ATTEMPTED,
     NOT_YET,
     PASSES,
+    Case,
     Failure,
+    Misconception,
+    Property,
     Verdict,
-    judge,
-    reference_value,
 )
-from latentsteps.checks.reading import Unlike, close, convert
-from latentsteps.checks.running import Protected, Seen
 
 __all__ = [
     "Case",
@@ -42,35 +44,6 @@ __all__ = [
     "ValueExercise",
     "Verdict",
 ]
-
-
-class Case(NamedTuple):
-    """One input that every answer is run on."""
-
-    label: str
-    """In words: "two images, two clusters"."""
-    args: tuple
-
-
-class Property(NamedTuple):
-    """Something that holds for every right answer, however it was derived.
-
-    ``holds(call, args, result)`` returns None, or the :class:`Failure` to show. ``result`` is the
-    answer on ``args``, already of the reference's type and shape: arrays are float64, int64 or
-    bool, single numbers are Python's. ``call(*other_args)`` runs the answer again, as protected,
-    and ends the property by itself if nothing usable comes back.
-    """
-
-    label: str
-    holds: Callable[[Callable[..., Any], tuple, Any], Failure | None]
-
-
-class Misconception(NamedTuple):
-    """A wrong answer that people really give, and the sentence that helps."""
-
-    name: str
-    answer: Any
-    sentence: str
 
 
 class _Check:

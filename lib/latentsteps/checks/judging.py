@@ -12,7 +12,7 @@ import copy
 import inspect
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,11 +35,7 @@ from latentsteps.checks.reading import (
     leaves,
 )
 from latentsteps.checks.running import Protected, Seen
-
-if TYPE_CHECKING:
-    from latentsteps.checks.exercise import Exercise
-
-NOT_ATTEMPTED, PASSES, NOT_YET = "not attempted", "passes", "not yet"
+from latentsteps.checks.task import NOT_ATTEMPTED, NOT_YET, PASSES, Failure, Task, Verdict
 
 LOOSE = 1e-2
 """How far apart, relative to the largest entry, float32 and float64 results may be."""
@@ -49,32 +45,6 @@ FINITE = "numbers are finite where they can be"
 SAME = "the same numbers as the reference"
 UNCHANGED = "its inputs are left unchanged"
 SINGLE = "float32 inputs work as well"
-
-
-class Failure(NamedTuple):
-    """What does not hold: a sentence, and the two numbers, texts or small arrays to show."""
-
-    sentence: str
-    got: object = None
-    expected: object = None
-
-
-class Verdict(NamedTuple):
-    """What a check found.
-
-    ``sentence`` is what to read first: the misconception's where there is one, else what failed.
-    ``property`` and ``case`` are the labels of what failed and where, ``misconception`` a name,
-    ``evidence`` the further lines to show, ``held`` the properties that a pass stands for.
-    """
-
-    outcome: str
-    sentence: str
-    property: str | None = None
-    case: str | None = None
-    misconception: str | None = None
-    printed: str = ""
-    evidence: tuple[str, ...] = ()
-    held: tuple[str, ...] = ()
 
 
 class Finding(NamedTuple):
@@ -94,7 +64,7 @@ class CallFailedError(Exception):
         self.finding = finding
 
 
-def judge(exercise: Exercise, answer: Any) -> Verdict:
+def judge(exercise: Task, answer: Any) -> Verdict:
     """The verdict on a learner's function; says nothing, raises nothing."""
     if answer is ...:
         return Verdict(NOT_ATTEMPTED, "Nothing has been filled in yet.")
@@ -107,7 +77,7 @@ def judge(exercise: Exercise, answer: Any) -> Verdict:
         return Verdict(NOT_YET, f"{sentence} answer. Run the cell again.")
 
 
-def _refused(exercise: Exercise, answer: Any, protected: Protected) -> Verdict | None:
+def _refused(exercise: Task, answer: Any, protected: Protected) -> Verdict | None:
     """A verdict on what is no function, or cannot be called with the exercise's arguments."""
     name, args = exercise.name, exercise.cases[0].args
     wanted = f"{name}({', '.join(parameter_names(exercise.reference, len(args)))})"
@@ -139,7 +109,7 @@ def _refused(exercise: Exercise, answer: Any, protected: Protected) -> Verdict |
     return Verdict(NOT_YET, seen.sentence, f"it is a function {wanted}")
 
 
-def _judge(exercise: Exercise, protected: Protected) -> Verdict:
+def _judge(exercise: Task, protected: Protected) -> Verdict:
     single, printed = False, ""
     for index, case in enumerate(exercise.cases):
         protected.next_case()
@@ -181,7 +151,7 @@ def _judge(exercise: Exercise, protected: Protected) -> Verdict:
     return Verdict(PASSES, sentence, printed=printed, held=tuple(held))
 
 
-def first_failure(exercise: Exercise, protected: Protected, index: int) -> Finding | None:
+def first_failure(exercise: Task, protected: Protected, index: int) -> Finding | None:
     """What fails first on case ``index``, or None."""
     case, expected = exercise.cases[index], exercise.expected(index)
     seen = protected.see(case.args, expected)
@@ -219,7 +189,7 @@ def first_failure(exercise: Exercise, protected: Protected, index: int) -> Findi
     return finding or _single_precision(exercise, protected, index)
 
 
-def matching(exercise: Exercise, protected: Protected) -> Any:
+def matching(exercise: Task, protected: Protected) -> Any:
     """The first misconception that does on all cases what the answer does, or None.
 
     "The same" is: equal values and shapes, or the same kind of exception, and the same inputs
@@ -323,7 +293,7 @@ def _within(where: str) -> str:
     return f" ({where})" if where else ""
 
 
-def _single_precision(exercise: Exercise, protected: Protected, index: int) -> Finding | None:
+def _single_precision(exercise: Task, protected: Protected, index: int) -> Finding | None:
     """float32 inputs give no exception and, loosely, what the reference gives."""
     single = _single(exercise.cases[index].args)
     if single is None:
@@ -377,7 +347,7 @@ def reference_value(reference: Callable[..., Any], args: Sequence[Any]) -> Any:
         return in_numpy(reference(*copy.deepcopy(tuple(args))))
 
 
-def _reference_on(exercise: Exercise, args: Sequence[Any]) -> Any:
+def _reference_on(exercise: Task, args: Sequence[Any]) -> Any:
     try:
         return reference_value(exercise.reference, args)
     except Exception as error:  # arguments that only the learner's results could lead to
