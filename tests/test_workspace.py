@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -291,6 +292,12 @@ def test_lab_really_starts_with_a_token_and_without_news(root, tmp_path):
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return json.load(answer)
 
+        # The address is printed a moment before anybody listens there.
+        while time.monotonic() < deadline:
+            with socket.socket() as door:
+                if door.connect_ex(("127.0.0.1", int(port))) == 0:
+                    break
+            time.sleep(0.2)
         assert "started" in get("/api/status")
         with pytest.raises(urllib.error.HTTPError, match="403"):
             get("/api/status", authorized=False)
