@@ -296,11 +296,22 @@ def test_a_cache_that_cannot_be_written_costs_only_time(
     assert no_parsing == [1, 1]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+def test_a_shared_cache_can_be_read_by_others(cache: Path, no_parsing: list[int]) -> None:
+    before = os.umask(0o022)
+    try:
+        data.mnist()
+    finally:
+        os.umask(before)
+    assert os.listdir(cache) == [data.EMBEDDED_FILE]
+    assert (cache / data.EMBEDDED_FILE).stat().st_mode & 0o777 == 0o644
+
+
 def test_a_disk_that_fills_up_leaves_nothing_behind(
     cache: Path, monkeypatch: pytest.MonkeyPatch, no_parsing: list[int]
 ) -> None:
-    def full_disk(file: object, **arrays: np.ndarray) -> None:
-        file.write(b"begun")  # type: ignore[attr-defined]  # an open file
+    def full_disk(file: Path, **arrays: np.ndarray) -> None:
+        file.write_bytes(b"begun")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez", full_disk)

@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from latentsteps import data, mnist_files
@@ -105,7 +106,6 @@ def test_memory(size: int | None, state: str, part: str) -> None:
 
 
 def test_memory_is_measured_or_said_to_be_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    psutil = pytest.importorskip("psutil", reason="psutil, the other opinion, is not installed")
     size = machine.memory_in_bytes()
     assert size is not None
     # In a container less than the machine's is allowed.
@@ -262,6 +262,16 @@ def test_a_half_finished_installation_can_be_examined(absent: str) -> None:
     words = " ".join(ran.stdout.split())
     assert f"missing data They cannot be looked at while {absent} is missing" in words
     assert "browser" in words
+
+
+def test_a_broken_package_that_does_not_say_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> Path:
+        raise ImportError("DLL load failed\nwhile importing _multiarray_umath")
+
+    monkeypatch.setattr(data, "cache_folder", broken)
+    (finding,) = doctor._examine_data()
+    assert_says(finding, "missing", "DLL load failed while importing", "pip install")
+    assert "None" not in finding.sentence
 
 
 def test_examining_loads_nothing_heavy() -> None:

@@ -160,6 +160,45 @@ def test_a_step_that_raises_is_told_and_keeps_the_history():
     assert live.player.shown == 0
 
 
+class SpeechlessError(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(SpeechlessError(), "SpeechlessError: its message cannot be shown."), (SystemExit(3), "3")],
+)
+def test_exceptions_of_any_kind_are_told_and_the_stepper_lives_on(error, words):
+    raising = []
+
+    def act(t):
+        if raising:
+            raise error
+
+    def make():
+        act(0)
+        return counting(act=act)
+
+    live = Stepper(make, None, BARE)
+
+    async def scenario():
+        live.player._loop = asyncio.get_running_loop()
+        raising.append("a step")
+        live.panel.step.click()
+        await until(lambda: not live.player._awake)
+        said = text(live.panel.status)
+        assert f"State 1 could not be computed. {type(error).__name__}" in said
+        assert words in said
+        raising.clear()
+        live.panel.step.click()
+        await until(lambda: live.player.shown == 1)
+
+    in_loop(scenario)
+    raising.append("the start")
+    assert words in text(Stepper(make, None, BARE).panel.status)
+
+
 def test_a_start_that_raises_shows_a_stepper_that_says_so():
     broken = [True]
 
@@ -293,7 +332,8 @@ def test_replay_plays_to_the_end_and_from_the_start_again():
     async def scenario():
         live = Stepper.replay(run(counting(), None, steps=2), BARE)
         live.panel.play.click()
-        await until(lambda: live.player.shown == 2 and not live.player.playing)
+        # The button is named anew by the drawing that comes after the end.
+        await until(lambda: live.player.shown == 2 and not live.player._awake)
         assert live.panel.play.description == "Play"
         live.panel.play.click()
         await until(lambda: live.player.shown == 0)
@@ -378,6 +418,53 @@ def test_clicks_on_the_picture_make_a_start():
     assert live.settings["start"] == (9.0, 9.0)
     with pytest.raises(ValueError, match="by keyboard"):
         Stepper(counting, None, VIEW, clicks=2)
+
+
+def click(live, *points):
+    frame = live._frame(live.player.shown)
+    for point in points:
+        x, y = frame.to_data.inverted().transform(point)
+        live._click({"dataX": x, "dataY": frame.height - y})
+
+
+def starting(start, k=1):
+    return counting(start=np.reshape(start, -1)[:2])
+
+
+STARTS = {"corner": (0.0, 0.0), "far": (9.0, 9.0)}
+
+
+@pytest.mark.parametrize("prepared", [0, 1])
+def test_clicked_points_win_over_whatever_start_was_chosen_before(prepared):
+    live = Stepper(starting, None, VIEW, clicks=1, controls={"start": STARTS})
+    control = live.panel.controls["start"]
+    control.value = prepared
+    for point in ((2.0, 3.0), (8.0, 1.0)):
+        click(live, point)
+        assert live.settings["start"] == pytest.approx(np.array([point]))
+        assert live.trace[0].x == pytest.approx(point)
+        assert control.label == "clicked points"
+    # They can be chosen again, like any other start.
+    control.value = 1
+    assert live.trace[0].x == pytest.approx([9.0, 9.0])
+    control.value = 2
+    assert live.trace[0].x == pytest.approx([8.0, 1.0])
+
+
+@pytest.mark.parametrize("prepared", [None, 0, 1])
+def test_clicked_points_are_gone_when_another_number_is_needed(prepared):
+    controls = {"k": [2, 1], "start": STARTS}
+    live = Stepper(starting, None, VIEW, clicks="k", controls=controls)
+    control = live.panel.controls["start"]
+    click(live, (2.0, 3.0), (8.0, 1.0))
+    if prepared is not None:
+        control.value = prepared
+    live.panel.controls["k"].value = 1
+    label = ["corner", "far"][prepared or 0]
+    assert control.label == label
+    assert [words for words, _ in control.options] == ["corner", "far"]
+    assert live.settings == {"k": 1, "start": STARTS[label]}
+    assert live.trace[0].x == pytest.approx(STARTS[label])
 
 
 def falling(to, at):

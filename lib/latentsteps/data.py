@@ -190,13 +190,12 @@ def _parse_and_keep(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     images, labels = grey[order].astype(np.uint8), classes[order].astype(np.uint8)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, unfinished = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                np.savez(file, images=images, labels=labels)
+        # Written in a folder of its own and moved: mkstemp's file only its owner could read, and
+        # a class may share one cache.
+        with tempfile.TemporaryDirectory(dir=path.parent, suffix=".part") as folder:
+            unfinished = Path(folder, path.name)
+            np.savez(unfinished, images=images, labels=labels)
             os.replace(unfinished, path)
-        finally:
-            Path(unfinished).unlink(missing_ok=True)
     except OSError as error:
         warnings.warn(
             f"The digits could not be kept in {path.parent} ({error.strerror or error}), so they "

@@ -228,7 +228,9 @@ def _examine_data() -> list[Finding]:
 
         cache = data.cache_folder()
     except ImportError as error:
-        words = f"They cannot be looked at while {error.name} is missing or broken."
+        # An import that fails in compiled code often does not say whose it is.
+        what = error.name or f"a package ({' '.join(str(error).split())[:200]})"
+        words = f"They cannot be looked at while {what} is missing or broken."
         return [Finding("missing", "data", words, INSTALL)]
     named = os.environ.get("LATENTSTEPS_DATA")
     return [

@@ -118,9 +118,9 @@ def two(got: Any, expected: Any) -> tuple[str, str]:
     return pair
 
 
-def got_and_expected(got: Any, expected: Any) -> str:
+def got_and_expected(got: Any, expected: Any, words: tuple[str, str] = ("got", "expected")) -> str:
     """``"got 0.5; expected 1"``, or as much of it as there is."""
-    pair = zip(("got", "expected"), two(got, expected), (got, expected), strict=True)
+    pair = zip(words, two(got, expected), (got, expected), strict=True)
     return "; ".join(f"{word} {text}" for word, text, value in pair if value is not None)
 
 

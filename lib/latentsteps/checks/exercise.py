@@ -252,7 +252,7 @@ class ValueExercise(_Check):
             value, failure = seen.value
             if failure is None:
                 return Verdict(PASSES, "This value is right.")
-            numbers = display.got_and_expected(failure.got, failure.expected)
+            numbers = display.got_and_expected(*failure[1:])
             evidence = [display.clean(failure.sentence, 1000), *([numbers] if numbers else [])]
         elif seen.kind != "unlike":
             evidence = [f"This value cannot be judged. {seen.sentence}"]

@@ -32,6 +32,8 @@ ADVICE = (
     ("ValueError", r"setting an array element with a sequence",
      "One entry of an array was given several numbers, or lists of different lengths were to "
      "become an array."),
+    ("TypeError", r"bitwise_xor|operand type\(s\) for \^",
+     "`^` is no power in Python: a square is written `** 2`."),
     ("TypeError", r"missing \d+ required positional argument",
      "A function was called with fewer arguments than it takes."),
     ("TypeError", r"takes .* positional arguments? but",

@@ -126,7 +126,7 @@ def _judge(exercise: Task, protected: Protected) -> Verdict:
         given = inputs(parameter_names(exercise.reference, len(case.args)), case.args)
         evidence = [f"On “{case.label}”: {given}"]
         failure = finding.failure
-        evidence += [got_and_expected(failure.got, failure.expected), finding.where]
+        evidence += [got_and_expected(*failure[1:]), finding.where]
         if warned:
             evidence.append("NumPy warned: " + "; ".join(warned))
         sentence = clean(failure.sentence, 1000)
@@ -174,6 +174,9 @@ def first_failure(exercise: Task, protected: Protected, index: int) -> Finding |
                 failure = prop.holds(call, copy.deepcopy(case.args), copy.deepcopy(seen.value))
         except CallFailedError as error:
             _, failure, where, inner = error.finding
+            # What is shown below as the input is the case's, and not what this call got.
+            sentence = "This comes from a further call, on inputs made from those below: "
+            failure = failure._replace(sentence=sentence + failure.sentence)
         except Exception as error:
             text = f"{type(error).__name__}: {text_of(error)}"
             failure = Failure(f"This cannot be worked out from what your function gives ({text}).")
@@ -248,6 +251,8 @@ def _usable(seen: Seen, expected: Any) -> Finding | None:
             sentence = f"The shape of what is returned{_within(where)} is not the right one."
             if np.ndim(like) == 0:
                 sentence = f"What is returned{_within(where)} is an array; one number is expected."
+            elif np.ndim(got) == 0:
+                sentence = f"What is returned{_within(where)} is one number; an array is expected."
             elif np.shape(got) == np.shape(like)[::-1]:
                 sentence += " It looks transposed."
             return Finding(

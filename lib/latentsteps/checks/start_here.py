@@ -1,4 +1,5 @@
-"""Checks of unit 00, the warm-up and exercises 0.1 to 0.4: the four pieces of k-means.
+"""Checks of unit 00, the warm-up and exercises 0.1 to 0.3; the others are brought in from two
+more files, so that a notebook needs one name.
 
 Points are rows ``x`` (N, D), means (K, D), labels (N,) the rows of their means. Each exercise has
 a reference, cases from small to large, properties that every right answer has, and the wrong
@@ -12,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from latentsteps.checks.display import shown
 from latentsteps.checks.exercise import (
     Case,
     Exercise,
@@ -20,6 +22,7 @@ from latentsteps.checks.exercise import (
     Property,
     ValueExercise,
 )
+from latentsteps.checks.start_here_objective import distortion
 from latentsteps.checks.start_here_scores import (
     matched_accuracy,
     more_clusters,
@@ -27,6 +30,7 @@ from latentsteps.checks.start_here_scores import (
     seconds,
     stopped,
 )
+from latentsteps.checks.task import AFTER_BEFORE
 from latentsteps.models import kmeans
 
 __all__ = [
@@ -99,6 +103,7 @@ def _moved_together(call: Callable, args: tuple, result: NDArray) -> Failure | N
         "yours are others.",
         moved,
         result,
+        AFTER_BEFORE,
     )
 
 
@@ -129,6 +134,12 @@ squared_distances = Exercise(
             lambda x, means: np.abs(x[:, None] - means).sum(axis=2),
             "You add up absolute differences. Square each difference first: the mean makes "
             "squares small; absolute differences are made small by the median.",
+        ),
+        Misconception(
+            "summed before squaring",
+            lambda x, means: (x[:, None] - means).sum(axis=2) ** 2,
+            "You add the differences up first and square their sum: (3 + 4)² = 49. Square each "
+            "difference, then add: 9 + 16 = 25.",
         ),
         Misconception(
             "summed over points",
@@ -196,7 +207,7 @@ nearest = Exercise(
     reference=first_smallest,
     cases=(
         Case("one point, two means", (np.array([[4.0, 1.0]]),)),
-        Case("three points, two means", (np.array([[1.0, 4.0], [5.0, 2.0], [0.5, 3.0]]),)),
+        Case("three points, two means", (np.array([[1.0, 4.0], [5.0, 2.0], [2.4, 2.1]]),)),
         Case(
             "three points, three means",
             (np.array([[1.0, 4.0, 9.0], [2.0, 8.0, 3.0], [7.0, 6.0, 5.0]]),),
@@ -252,7 +263,8 @@ def _differences_cancel(call: Callable, args: tuple, result: NDArray) -> Failure
         left = (x[labels == k] - result[k]).sum(axis=0)
         if not np.allclose(left, 0, atol=1e-4):
             return Failure(
-                f"In cluster {k} the members minus your mean do not add up to zero.",
+                f"The middle is where the differences cancel. In cluster {k} your mean is "
+                f"{shown(result[k])}, and its members minus that add up to something else than 0.",
                 left,
                 np.zeros_like(left),
             )
@@ -322,6 +334,17 @@ update_means = Exercise(
             "by the cluster's own number of members; a cluster without any stays where it was.",
         ),
         Misconception(
+            "one mean for all coordinates",
+            lambda x, labels, means: np.array(
+                [
+                    np.full(x.shape[1], x[labels == k].mean()) if k in labels else old
+                    for k, old in enumerate(means)
+                ]
+            ),
+            "You average over the coordinates as well. Each coordinate has a mean of its own: "
+            "`.mean(axis=0)`.",
+        ),
+        Misconception(
             "empty is NaN",
             _with_empty_at(np.nan),
             "A cluster without members has become NaN, which is 0 divided by 0. Nobody came, so "
@@ -354,108 +377,5 @@ update_means = Exercise(
         "of those clusters that have any.",
         "In `for k in range(len(means)):` take `members = x[labels == k]`; if `len(members) > 0`, "
         "set `new[k] = members.mean(axis=0)`. After the loop, `return new`.",
-    ),
-)
-
-
-# 0.4 The objective
-
-
-def _never_raised(half: str, change: Callable) -> Property:
-    """One half of the loop, ``change(x, means, labels) -> means, labels``, cannot raise it."""
-
-    def holds(call: Callable, args: tuple, result: float) -> Failure | None:
-        x, means, labels = args
-        after = float(call(x, *change(x, means, labels)))
-        if after <= float(result) + 1e-4:
-            return None
-        return Failure(
-            f"{half} cannot raise the distortion, and yours rises above what it was.",
-            after,
-            float(result),
-        )
-
-    return Property(f"{half[0].lower()}{half[1:]} never raises it", holds)
-
-
-def _own_squares(x: NDArray, means: NDArray, labels: NDArray) -> NDArray:
-    return ((x - means[labels]) ** 2).sum(axis=1)
-
-
-distortion = Exercise(
-    number="0.4",
-    name="distortion",
-    reference=kmeans.distortion,
-    cases=(
-        Case("one point, one mean", (np.array([[3.0, 4.0]]), np.zeros((1, 2)), np.array([0]))),
-        Case(
-            "three points on a line, two of them in one place",
-            (np.array([[0.0], [0.0], [9.0]]), np.array([[0.0]]), np.array([0, 0, 0])),
-        ),
-        Case(
-            "three points, two means, the last point not with its nearest",
-            (
-                np.array([[0.0, 0.0], [2.0, 0.0], [5.0, 0.0]]),
-                np.array([[1.0, 0.0], [6.0, 1.0]]),
-                np.array([0, 0, 0]),
-            ),
-        ),
-        Case(
-            "eight points, three means",
-            (_EIGHT_POINTS, _random.normal(size=(3, 3)).round(2), _EIGHT_LABELS),
-        ),
-    ),
-    properties=(
-        _never_raised(
-            "Moving each mean to the middle of its members",
-            lambda x, means, labels: (kmeans.update_means(x, labels, means), labels),
-        ),
-        _never_raised(
-            "Sending each point to its nearest mean",
-            lambda x, means, labels: (means, kmeans.assign(x, means)),
-        ),
-    ),
-    misconceptions=(
-        Misconception(
-            "unsquared",
-            lambda x, means, labels: np.sqrt(_own_squares(x, means, labels)).sum(),
-            "You add up distances, not their squares. Moving a mean to the middle of its members "
-            "can raise such a sum, and then nothing promises that the loop ever stops.",
-        ),
-        Misconception(
-            "average",
-            lambda x, means, labels: _own_squares(x, means, labels).mean(),
-            "You give the average over the points. The distortion is the sum.",
-        ),
-        Misconception(
-            "largest",
-            lambda x, means, labels: _own_squares(x, means, labels).max(),
-            "You give the largest squared distance, so that a single point decides. Sum over all.",
-        ),
-        Misconception(
-            "labels ignored",
-            lambda x, means, labels: kmeans.squared_distances(x, means).min(axis=1).sum(),
-            "You measure to the nearest mean, whatever the label says. After a move some labels "
-            "are out of date: score the state you are given, labels and all.",
-        ),
-        Misconception(
-            "means ignored",
-            lambda x, means, labels: kmeans.distortion(
-                x, kmeans.update_means(x, labels, means), labels
-            ),
-            "You measure to the members' own middle and not to `means`. Score the state you are "
-            "given: only then can it be seen that a move helps.",
-        ),
-        Misconception(
-            "all pairs",
-            lambda x, means, labels: kmeans.squared_distances(x, means).sum(),
-            "You add up the distances to all means. Each point counts once, for the mean that its "
-            "label names.",
-        ),
-    ),
-    hints=(
-        "For each point: the squared distance to the one mean that its label names.",
-        "`means[labels]` has a row for each point, its own mean: shape (N, D), like `x`.",
-        "`return ((x - means[labels]) ** 2).sum()`",
     ),
 )

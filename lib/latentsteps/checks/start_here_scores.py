@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from latentsteps.checks.exercise import Case, Exercise, Failure, Misconception, Property, Question
+from latentsteps.checks.task import AFTER_BEFORE
 from latentsteps.evaluation import scores
 
 _random = np.random.default_rng(1)
@@ -38,6 +39,10 @@ _SCORE_CASES = (
         (np.array([4, 1, 2, 3, 0]), np.array([2, 2, 6, 6, 6])),
     ),
     Case(
+        "a cluster of ten and a cluster of one",
+        (np.array([0] * 10 + [1]), np.array([2] * 6 + [3] * 4 + [2])),
+    ),
+    Case(
         "forty points, six clusters, four labels",
         (_random.integers(0, 6, size=40), _random.integers(0, 4, size=40)),
     ),
@@ -56,9 +61,11 @@ def _renamed(call: Callable, args: tuple, result: float) -> Failure | None:
     if abs(renamed - float(result)) < 1e-5:
         return None
     return Failure(
-        "A cluster's number is only a name, and with other numbers your score is another.",
+        f"A cluster's number is only a name. Number {clusters.max()} − k for k, the same points in "
+        "each, and your score is another.",
         renamed,
         float(result),
+        AFTER_BEFORE,
     )
 
 
@@ -67,7 +74,12 @@ def _alone_is_pure(call: Callable, args: tuple, result: float) -> Failure | None
     alone = float(call(np.arange(len(labels)), labels))
     if abs(alone - 1) < 1e-5:
         return None
-    return Failure("When each point is alone in a cluster, every cluster is pure.", alone, 1.0)
+    return Failure(
+        "When each point is alone in a cluster, every cluster is pure. With the same labels and "
+        f"clusters 0 to {len(labels) - 1}, one for each point:",
+        alone,
+        1.0,
+    )
 
 
 def _greedy(clusters: NDArray, labels: NDArray) -> float:
@@ -80,6 +92,12 @@ def _greedy(clusters: NDArray, labels: NDArray) -> float:
     return total / len(labels)
 
 
+def _by_shares(clusters: NDArray, labels: NDArray) -> float:
+    table = scores.confusion_matrix(clusters, labels)
+    places = linear_sum_assignment(table / table.sum(axis=1, keepdims=True), maximize=True)
+    return table[places].sum() / len(labels)
+
+
 def _worst(clusters: NDArray, labels: NDArray) -> float:
     table = scores.confusion_matrix(clusters, labels)
     return table[linear_sum_assignment(table)].sum() / len(labels)
@@ -90,6 +108,24 @@ _NAMES_COMPARED = Misconception(
     lambda clusters, labels: np.mean(clusters == labels),
     "You compare the cluster's number with the label. That number is only a name: cluster 0 may "
     "hold the sevens. Look at which labels the members of a cluster have.",
+)
+
+
+def _columns_as_labels(clusters: NDArray, labels: NDArray) -> float:
+    return np.mean(scores.confusion_matrix(clusters, labels).argmax(axis=1)[clusters] == labels)
+
+
+def _matched_columns_as_labels(clusters: NDArray, labels: NDArray) -> float:
+    table = scores.confusion_matrix(clusters, labels)
+    rows, columns = linear_sum_assignment(table, maximize=True)
+    names = dict(zip(rows, columns, strict=True))
+    return np.mean([names.get(k) == label for k, label in zip(clusters, labels, strict=True)])
+
+
+_COLUMNS = (
+    "You take the number of a column for a label. The table has a column for each label that "
+    "occurs, in order: with the labels 3 and 5, column 0 counts the 3s. You need no names at all: "
+    "the counts in the table say how many are right."
 )
 
 purity = Exercise(
@@ -118,6 +154,7 @@ purity = Exercise(
             "You ask of each label which cluster has most of it. Purity asks of each cluster which "
             "label it has most of: the other axis of the table.",
         ),
+        Misconception("columns taken for labels", _columns_as_labels, _COLUMNS),
         Misconception(
             "each label once",
             scores.matched_accuracy,
@@ -149,6 +186,13 @@ matched_accuracy = Exercise(
             scores.purity,
             "You give every cluster its commonest label, which is purity. Here each label is given "
             "away once: a second cluster of the same digit earns nothing.",
+        ),
+        Misconception("columns taken for labels", _matched_columns_as_labels, _COLUMNS),
+        Misconception(
+            "shares instead of counts",
+            _by_shares,
+            "You match by shares of a cluster, so that a cluster of one counts as much as one of "
+            "ten. Matched accuracy counts points: give `linear_sum_assignment` the counts.",
         ),
         Misconception(
             "greedy",

@@ -14,6 +14,11 @@ class Failure(NamedTuple):
     sentence: str
     got: object = None
     expected: object = None
+    words: tuple[str, str] = ("got", "expected")
+    """What the two are, where a result on changed inputs is set against the one before."""
+
+
+AFTER_BEFORE = ("after", "before")
 
 
 class Verdict(NamedTuple):

@@ -79,7 +79,7 @@ class Player:
         """Make the traces and show state 0, at once. An interrupt here stops the cell, as usual."""
         try:
             self.lanes = self._begin(self.seed)
-        except Exception as error:  # a learner's own function may raise anything at all
+        except (Exception, SystemExit) as error:  # a learner's own function may raise anything
             self._failed("the start", error)
         self._draw()
 
@@ -261,14 +261,14 @@ class Player:
                 yield
         except KeyboardInterrupt:
             self._stop(f"Interrupted while working on {what}.", "Press Step to go on.")
-        except Exception as error:  # as above
+        except (Exception, SystemExit) as error:  # out of the event loop it would end the kernel
             self._failed(what, error)
         finally:
             with self._lock:
                 done = True
             timer.cancel()
 
-    def _failed(self, what: str, error: Exception) -> None:
+    def _failed(self, what: str, error: BaseException) -> None:
         self._stop(
             f"{what[0].upper()}{what[1:]} could not be computed. {plain(error)}",
             "Mend the function, run its cell again, then press Restart.",
@@ -285,8 +285,11 @@ class Player:
 
 
 def plain(error: BaseException) -> str:
-    """An exception's type and message, on one line."""
-    words = " ".join(str(error).split())
+    """An exception's type and message, on one line; a learner's own may not even have one."""
+    try:
+        words = " ".join(str(error).split())
+    except Exception:
+        words = "its message cannot be shown."
     return f"{type(error).__name__}: {words}" if words else f"{type(error).__name__}."
 
 

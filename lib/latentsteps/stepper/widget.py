@@ -171,15 +171,23 @@ class Stepper:
     def _choose(self, name: str, place: int | None) -> None:
         if place is None:
             return
-        values = list(self._choices[name].values())
-        if place < len(values):
-            self.settings[name] = values[place]
-            self._points = []
-            if name == self._clicks:
-                start = self.panel.controls["start"]
-                # Clicked points are as many as were needed before: back to a prepared start.
-                start.value = start.value if start.value < len(self._choices["start"]) else 0
-            self.player.restart()
+        self.settings[name] = list(self._choices[name].values())[place]
+        self._points = []
+        if name == self._clicks and self._choices["start"].pop(CLICKED, None) is not None:
+            # Clicked points are as many as were needed before: back to a prepared start.
+            chosen = self.panel.controls["start"].value
+            self._offer_starts(chosen if chosen < len(self._choices["start"]) else 0)
+        self.player.restart()
+
+    def _offer_starts(self, place: int) -> None:
+        """Fill the control ``start`` anew, and choose one of its starts."""
+        dropdown = self.panel.controls["start"]
+        starts = self._choices["start"]
+        with dropdown.hold_sync():
+            dropdown.options = [(label, i) for i, label in enumerate(starts)]
+            dropdown.value = place
+        # New options choose the first by themselves, and the same place again says nothing.
+        self.settings["start"] = list(starts.values())[place]
 
     def _click(self, event: Mapping[str, Any]) -> None:
         frame = self._frames.get(self.player.shown)
@@ -192,13 +200,10 @@ class Stepper:
         if len(self._points) < needed:
             self.player.redraw()
             return
-        self.settings["start"] = np.array(self._points)
+        starts = self._choices["start"]
+        starts[CLICKED] = np.array(self._points)
         self._points = []
-        dropdown = self.panel.controls["start"]
-        labels = [*self._choices["start"], CLICKED]
-        with dropdown.hold_sync():
-            dropdown.options = [(label, place) for place, label in enumerate(labels)]
-            dropdown.value = len(labels) - 1
+        self._offer_starts(len(starts) - 1)
         self.player.restart()
 
     def _needed(self) -> int:
