@@ -463,9 +463,11 @@ print(f"- with the length alone on {np.sum(by_seconds == by_length)} of 272 erup
 print(f"- with the wait alone on {np.sum(by_seconds == by_wait)}.")
 
 # %% [markdown]
-# A method whose answer depends on whether you own a stopwatch with minutes or seconds needs help.
-# The usual one: **standardise**. Subtract each column's mean and divide by its standard deviation,
-# so that each column varies by as much as the other, in any units. What changes for the geyser?
+# Few eruptions have changed sides, because length and wait tell nearly the same story. But the
+# other column decides now. A method whose answer depends on whether you own a stopwatch with
+# minutes or seconds needs help. The usual one: **standardise**. Subtract each column's mean and
+# divide by its standard deviation, so that each column varies by as much as the other, in any
+# units. What changes for the geyser?
 
 # %%
 from latentsteps.data import standardize
@@ -491,9 +493,9 @@ print(f"The picture: clusters of {sizes[0]} and {sizes[1]} eruptions. {len(moved
 print(f"changed side, with waits from {moved.min():.0f} to {moved.max():.0f} minutes.")
 
 # %% [markdown]
-# Here little changes, because length and wait tell nearly the same story. With columns that
-# disagree, or with many columns, it can change everything. Standardising is a choice too: it says
-# that all columns matter equally. Make it knowingly.
+# Again little changes, for the same reason. With columns that disagree, or with many columns, it
+# can change everything. Standardising is a choice too: it says that all columns matter equally.
+# Make it knowingly.
 
 # %% [markdown]
 # ## Other starts, other ends
@@ -564,6 +566,9 @@ for k in (3, 6):
         print(f"K = {k}, start {start}: {good} of {len(values)} runs end within 1 % of the best")
 
 # %% [markdown]
+# Differences of a few runs in 30 are chance: at $K = 3$ no help is to be seen, at $K = 6$ there may
+# be some. Whatever the start, some runs miss the best end, so restart.
+#
 # ### When nobody comes
 #
 # A mean that starts far from everything may be nobody's nearest. With no members it has no middle
@@ -632,8 +637,8 @@ print(table)
 #
 # Let each cluster vote: its *majority* is the label that most of its members have. **Purity** is
 # the share of all points that have their cluster's majority label. Write it, with the help of
-# `confusion_matrix(clusters, labels)`: the table above, a row for each cluster, a column for each
-# label.
+# `confusion_matrix(clusters, labels)`: the table above, a row for each cluster and a column for
+# each label *that occurs*, in order. With the labels 3 and 5 only, column 0 counts the 3s.
 
 
 # %%

@@ -316,10 +316,11 @@ print("The picture: two hills with tops near 0.7, the one from Beta(2, 2) pulled
 #
 # ### Exercise 1.B Which number?
 #
-# For 7 of 10 and the prior Beta(2, 2): at which $\theta$ is the posterior density highest?
+# Now a pixel that was on in **0** of 10 images, again with the prior Beta(2, 2): at which $\theta$
+# is the posterior density highest?
 
 # %%
-beta_mode = 8 / 12  ### SOLUTION
+beta_mode = 1 / 12  ### SOLUTION
 
 # %%
 beta_mode = check.beta_mode(beta_mode)

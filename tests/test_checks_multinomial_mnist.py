@@ -158,7 +158,7 @@ def _log_prior(probabilities):
 
 def test_beta_mode_is_the_top_of_the_density():
     theta = np.linspace(0.001, 0.999, 999)
-    assert theta[np.argmax(8 * np.log(theta) + 4 * np.log(1 - theta))] == pytest.approx(
+    assert theta[np.argmax(np.log(theta) + 11 * np.log(1 - theta))] == pytest.approx(
         check.beta_mode.reference, abs=1e-3
     )
 
@@ -229,9 +229,48 @@ def by_level(levels, r, n_levels):
     return counts / counts.sum(axis=2, keepdims=True)
 
 
+def in_single_precision(function):
+    def answer(*args):
+        return np.float32(function(*args))
+
+    return answer
+
+
+def through_jax(log_p, weights):
+    single = jnp.asarray(log_p, jnp.float32) + jnp.log(jnp.asarray(weights, jnp.float32))
+    return jax.nn.softmax(single, axis=1)
+
+
+def drawn_once(weights, probabilities, n, seed):
+    random = np.random.default_rng(seed)
+    k = random.choice(len(weights), p=weights)
+    images = random.random((n, probabilities.shape[1])) < probabilities[k]
+    return images, np.full(n, k)
+
+
+def other_clusters(weights, probabilities, n, seed):
+    images, _ = bool_images(weights, probabilities, n, seed)
+    return images, bool_images(weights, probabilities, n, seed + 99)[1]
+
+
+def by_quota(weights, probabilities, n, seed):
+    clusters = np.searchsorted(np.cumsum(weights)[:-1], (np.arange(n) + 0.5) / n)
+    return np.random.default_rng(seed).binomial(1, probabilities[clusters]), clusters
+
+
+def by_binomial(weights, probabilities, n, seed):
+    random = np.random.default_rng(seed)
+    clusters = np.repeat(np.arange(len(weights)), random.multinomial(n, weights))
+    return random.binomial(1, probabilities[clusters]).tolist(), clusters.tolist()
+
+
 @pytest.mark.parametrize(
     ("exercise", "answer"),
     [
+        (check.log_sum_exp, in_single_precision(reference["log_sum_exp"])),
+        (check.responsibilities, through_jax),
+        (check.objective, in_single_precision(reference["objective"])),
+        (check.sample, by_binomial),
         (check.log_sum_exp, lambda a: scipy.special.logsumexp(a, axis=1)),
         (check.log_sum_exp, lambda a: np.logaddexp.reduce(a, axis=1)),
         (check.log_likelihoods, by_pixels),
@@ -273,7 +312,22 @@ def test_another_right_derivation_passes(exercise, answer):
             lambda w, p, n, seed: one_by_one(w, p, n, 0),
             "Another seed should draw other images",
         ),
-        (check.level_log_likelihoods, lambda x, p: by_taking(x, p) - 1, "must add up to 1"),
+        (
+            check.level_log_likelihoods,
+            lambda x, p: by_taking(x, p) - (len(x) > 1),
+            "must add up to 1",
+        ),
+        (check.level_log_likelihoods, lambda x, p: by_taking(x, p) - 1, "another number"),
+        (check.log_likelihoods, lambda x, p: by_pixels(x, p).T, "looks transposed"),
+        (check.level_log_likelihoods, lambda x, p: by_taking(x, p).T, "looks transposed"),
+        (check.update_probabilities, lambda x, r: r.T @ x + 1, "should get a probability"),
+        (check.update_weights, lambda r: r.mean(axis=1), "shape"),
+        (check.choose_k, lambda ks, train, held: ks[-1], "another order"),
+        # Wrong draws that share a property with a wrong answer that has a name.
+        (check.sample, lambda *args: one_by_one(*args)[::-1], "shape"),
+        (check.sample, by_quota, "no fixed quota"),
+        (check.sample, drawn_once, "come from one cluster"),
+        (check.sample, other_clusters, "you say are from cluster"),
         (
             check.update_toward,
             lambda x, r, s, m: (r.T @ x + 2 * s * m) / (r.sum(axis=0)[:, None] + 2 * s),
@@ -288,7 +342,50 @@ def test_the_sentence_names_what_fails(exercise, answer, words):
     assert words in verdict.sentence, verdict
 
 
-@pytest.mark.parametrize("value", [2 / 3, 0.667, "0.6667"])
+@pytest.mark.parametrize(
+    ("exercise", "answer"),
+    [
+        # It is the largest entry that has to be taken out.
+        (check.log_sum_exp, lambda a: a[:, 0] + np.log(np.exp(a - a[:, :1]).sum(axis=1))),
+        # The best within two nats is not the best.
+        (
+            check.choose_k,
+            lambda ks, train, held: min(
+                k for k, score in zip(ks, held, strict=True) if score >= max(held) - 2
+            ),
+        ),
+    ],
+)
+def test_an_answer_that_fits_most_inputs_does_not_pass(exercise, answer):
+    verdict = exercise.judge(answer)
+    assert verdict.outcome == "not yet"
+    assert verdict.misconception is None
+    assert verdict.property != "float32 inputs work as well"
+
+
+def test_a_result_on_changed_inputs_is_not_called_expected():
+    verdict = check.choose_k.judge(lambda ks, train, held: ks[int(np.argmax(train))])
+    assert verdict.evidence[-1] == "after 2; before 10"
+    verdict = check.update_weights.judge(lambda r: np.sqrt(r).sum(axis=0) / np.sqrt(r).sum())
+    assert "cluster 0 " in verdict.evidence[-1]
+    assert "expected" not in verdict.evidence[-1]
+
+
+def test_pixels_tossed_together_are_seen_whatever_the_seed():
+    exercise = check.sample
+    prop = next(p for p in exercise.properties if "coin of its own" in p.label)
+    for case in exercise.cases:
+        weights, probabilities, n, _ = case.args
+        for seed in range(30):
+            drawn = bool_images(weights, probabilities, n, seed)
+            result = drawn[0].astype(float), drawn[1]
+            for each in exercise.properties[:-1]:
+                assert each.holds(bool_images, case.args, result) is None, (each.label, seed)
+    coins = next(m for m in exercise.misconceptions if "one coin" in m.name).answer
+    assert prop.holds(coins, case.args, coins(*case.args)) is not None
+
+
+@pytest.mark.parametrize("value", [1 / 12, 0.083, "0.0833"])
 def test_the_mode_may_be_given_as_people_write_it(value):
     expected = "not yet" if isinstance(value, str) else "passes"
     assert check.beta_mode.judge(value).outcome == expected

@@ -153,3 +153,62 @@ def test_the_warm_up_knows_why_a_number_is_wrong(value):
 @pytest.mark.parametrize("value", [272, 272.0, np.int64(272)])
 def test_the_warm_up_takes_the_number_in_any_form(value):
     assert check.n_eruptions.judge(value).outcome == "passes"
+
+
+def test_a_power_is_written_with_two_stars():
+    verdict = check.squared_distances.judge(lambda x, means: ((x[:, None] - means) ^ 2).sum(axis=2))
+    assert "a square is written `** 2`" in verdict.sentence
+
+
+def test_one_number_is_not_said_to_be_of_shape_nothing():
+    verdict = check.squared_distances.judge(lambda x, means: ((x[:, None] - means) ** 2).sum())
+    assert "is one number; an array of shape (1, 1) is expected" in verdict.sentence
+
+
+def test_rounding_before_comparing_is_seen():
+    assert check.nearest.judge(lambda d: np.floor(d).argmin(axis=1)).outcome == "not yet"
+
+
+def test_the_mean_that_is_wrong_is_named_with_its_cluster():
+    verdict = check.update_means.judge(
+        lambda x, labels, means: np.array(
+            [x[labels == k].sum(axis=0) if k in labels else means[k] for k in range(len(means))]
+        )
+    )
+    assert "In cluster 0 your mean is [2, 4]" in verdict.sentence
+
+
+def test_a_score_of_other_clusters_says_which():
+    def own_only(clusters, labels):
+        return (np.bincount(labels[clusters == clusters[0]]).max()) / len(labels)
+
+    verdict = check.purity.judge(own_only)
+    assert "clusters 0 to 3, one for each point" in verdict.sentence
+    verdict = check.matched_accuracy.judge(lambda clusters, labels: np.mean(clusters <= labels))
+    assert verdict.evidence[-1].startswith("after ")
+
+
+@pytest.mark.parametrize(
+    "columns", [lambda table: table / table.sum(axis=1, keepdims=True), lambda table: table > 0]
+)
+def test_a_matching_of_anything_but_counts_does_not_pass(columns):
+    from scipy.optimize import linear_sum_assignment
+
+    from latentsteps.evaluation.scores import confusion_matrix
+
+    def answer(clusters, labels):
+        table = confusion_matrix(clusters, labels)
+        places = linear_sum_assignment(columns(table), maximize=True)
+        return table[places].sum() / len(labels)
+
+    assert check.matched_accuracy.judge(answer).outcome == "not yet"
+
+
+def test_what_a_further_call_returns_is_not_taken_for_the_case_s():
+    def works_once(x, means):
+        if x.max() > 5.5 and len(x) == 1:
+            return np.zeros(3)
+        return distances_by_loops(x, means)
+
+    verdict = check.squared_distances.judge(works_once)
+    assert verdict.sentence.startswith("This comes from a further call")

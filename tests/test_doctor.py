@@ -194,7 +194,7 @@ def test_full_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_browser() -> None:
-    assert_says(doctor.browser(lambda name: None), "odd", "Only the tests")
+    assert_says(doctor.browser(lambda name: None), "ok", "Only the tests")
     chrome = {"google-chrome": "/opt/google-chrome"}
     assert_says(doctor.browser(chrome.get), "ok", "/opt/google-chrome")
 
@@ -250,6 +250,19 @@ def test_what_is_installed_is_found() -> None:
     found = machine.installed_versions()
     assert found["numpy"] == np.__version__
     assert found["scikit-learn"] == metadata.version("scikit-learn")
+
+
+def test_what_a_broken_installation_left_behind_is_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "nameless-1.0.dist-info").mkdir()
+    half = tmp_path / "half-1.0.dist-info"
+    half.mkdir()
+    (half / "METADATA").write_text("Metadata-Version: 2.1\nName: half\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = machine.installed_versions()
+    assert "numpy" in found
+    assert not {"nameless", "half"} & set(found)
 
 
 @pytest.mark.parametrize("absent", ["numpy", "pooch"])

@@ -161,6 +161,11 @@ def test_thinning_keeps_what_fits():
     assert 4 <= len(trace._kept) <= 10
 
 
+def test_states_that_are_computed_again_are_read_only_too():
+    trace = run(random_walk(), 1.0, steps=20, memory=1)
+    assert not any(state.position.flags.writeable for state in trace)
+
+
 def test_seeds_differ():
     one, two = (run(random_walk(), 1.0, seed, steps=3) for seed in (1, 2))
     assert not np.array_equal(one[3].position, two[3].position)
@@ -368,6 +373,12 @@ def test_relative_stops_in_a_cycle_of_rounding(cycle):
 
 
 @pytest.mark.filterwarnings("error")
+def test_relative_is_not_held_up_by_a_last_digit_that_goes_one_way():
+    objective = np.array([1.0, 1.0, 1.0, 1.0, 1.0, np.nextafter(1.0, 2.0)])
+    assert "did not grow" in relative()(objective)
+    assert relative()(objective + np.array([0, 0, 0, 0, 0, 1e-12])) is None
+
+
 def test_relative_goes_on_from_minus_infinity_and_stops_at_nan():
     inf = np.inf
     rule = relative(1e-6, 2)
@@ -431,6 +442,12 @@ def test_progress_is_shown_where_asked_for_and_never_where_quiet(
     out, err = capsys.readouterr()
     assert out == ""
     assert ("walk" in err) == shown
+
+
+def test_a_bar_that_a_rule_ends_is_full(monkeypatch, capsys):
+    monkeypatch.setenv("LATENTSTEPS_QUIET", "")
+    run(random_walk(), 1.0, steps=50, stop=lambda seen: "enough" * (len(seen) == 4), progress=True)
+    assert "3/3" in capsys.readouterr().err
 
 
 def test_importing_latentsteps_loads_no_heavy_library():

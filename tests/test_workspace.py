@@ -264,6 +264,23 @@ class TestCommandLine:
         assert b"?ukasz" in ran.stdout
         assert b"Traceback" not in ran.stderr
 
+    @pytest.mark.parametrize(
+        ("command", "words"), [("fresh 99", "There is no unit '99'"), ("doctor", "Missing: 1")]
+    )
+    def test_in_a_notebook_what_is_wrong_is_said_and_nothing_else(self, command, words, tmp_path):
+        environment = os.environ | {
+            "LATENTSTEPS_DATA": str(tmp_path),
+            "LATENTSTEPS_CACHE": str(tmp_path),
+            "IPYTHONDIR": str(tmp_path / "ipython"),
+        }
+        ran = subprocess.run(
+            [sys.executable, "-m", "IPython", "-c", f"%run -m latentsteps {command}"],
+            capture_output=True, text=True, env=environment,
+        )  # fmt: skip
+        assert words in ran.stdout + ran.stderr
+        assert "SystemExit" not in ran.stdout + ran.stderr
+        assert "UserWarning" not in ran.stderr
+
     def test_lab_hands_on_what_it_does_not_know(self, root, monkeypatch):
         seen = []
         monkeypatch.setattr(os, "name", "posix")

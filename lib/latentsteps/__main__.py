@@ -172,5 +172,14 @@ def _say(message: object, code: int) -> int:
     return code
 
 
+def _in_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and ipython.get_ipython() is not None
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    # A shell asks for the code. A notebook's `%run -m latentsteps doctor` would call it an unknown
+    # failure of the module, right below what the doctor found.
+    if not _in_notebook():
+        sys.exit(code)

@@ -28,7 +28,10 @@ def read_constraints(lines: Iterable[str]) -> dict[str, str]:
 
 def installed_versions() -> dict[str, str]:
     """Normalised name to version of every installed package."""
-    return {normalised(package.name): package.version for package in metadata.distributions()}
+    found = [package.metadata for package in metadata.distributions()]
+    # An installation that broke off leaves packages behind that say neither.
+    whole = [about for about in found if "Name" in about and "Version" in about]
+    return {normalised(about["Name"]): about["Version"] for about in whole}
 
 
 def memory_in_bytes() -> int | None:

@@ -43,6 +43,7 @@ LOOSE = 1e-2
 RUNS = "it runs without an exception"
 FINITE = "numbers are finite where they can be"
 SAME = "the same numbers as the reference"
+FORM = ("it returns the right type", "it returns the right shape")
 UNCHANGED = "its inputs are left unchanged"
 SINGLE = "float32 inputs work as well"
 
@@ -213,7 +214,10 @@ def matching(exercise: Task, protected: Protected) -> Any:
             if exercise.compare:
                 return answer.see(args, like)
             finding = first_failure(exercise, answer, i)
-            return finding.label if finding else ""
+            if finding is None:
+                return ""
+            # Two results of a wrong shape are not the same mistake; which part is wrong says more.
+            return finding.label, finding.failure.sentence if finding.label in FORM else ""
 
         seen = outcome(protected)
         alike = [i for i in alike if _alike(seen, outcome(answers[i]), exercise.tolerance)]
@@ -252,7 +256,9 @@ def _usable(seen: Seen, expected: Any) -> Finding | None:
             if np.ndim(like) == 0:
                 sentence = f"What is returned{_within(where)} is an array; one number is expected."
             elif np.ndim(got) == 0:
-                sentence = f"What is returned{_within(where)} is one number; an array is expected."
+                sentence = f"What is returned{_within(where)} is one number; an array of shape "
+                sentence += f"{np.shape(like)} is expected."
+                return Finding("it returns the right shape", Failure(sentence))
             elif np.shape(got) == np.shape(like)[::-1]:
                 sentence += " It looks transposed."
             return Finding(

@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
+from scipy.special import logsumexp, softmax
 
+from latentsteps.checks.display import number
 from latentsteps.checks.exercise import Case, Exercise, Failure, Misconception, Property
 
 _random = np.random.default_rng(2)
@@ -37,6 +38,9 @@ def _nothing_is_ruled_out(call: Callable, args: tuple, result: NDArray) -> Failu
     if not strange.any():
         return None
     k, d = (int(i) for i in np.argwhere(strange)[0])
+    if not 0 <= result[k, d] <= 1:
+        words = f"Pixel {d} of cluster {k} should get a probability, from 0 to 1."
+        return Failure(words, result[k, d])
     return Failure(
         f"Pixel {d} of cluster {k} is certain in your picture: one image that differs there would "
         "cost infinitely many nats. With the prior no probability is 0 or 1.",
@@ -53,8 +57,8 @@ def _slope_is_zero(call: Callable, args: tuple, result: NDArray) -> Failure | No
         return None
     k, d = np.unravel_index(np.abs(slope).argmax(), slope.shape)
     return Failure(
-        "At a maximum the slope is 0. The expected log posterior still has a slope at your "
-        f"probability of pixel {d} in cluster {k}.",
+        "At a maximum the slope is 0. What the M step is to make large (see pen and paper) still "
+        f"has a slope at your θ = {number(result[k, d])} of pixel {d} in cluster {k}.",
         slope[k, d],
         0.0,
     )
@@ -65,7 +69,8 @@ def _empty_is_half(call: Callable, args: tuple, result: NDArray) -> Failure | No
     if np.allclose(result[empty], 0.5):
         return None
     return Failure(
-        "No image belongs to this cluster, so its probabilities are the prior's mode.",
+        f"No image belongs to cluster {int(empty.argmax())}, so its probabilities are the prior's "
+        "mode.",
         result[empty].ravel()[0],
         0.5,
     )
@@ -122,9 +127,15 @@ update_probabilities = Exercise(
             "the mode takes one count of each parameter away: + 1 / + 2.",
         ),
         Misconception(
+            "brackets missing",
+            lambda x, r: r.T @ x + 1 / (r.sum(axis=0)[:, None] + 2),
+            "Python divides before it adds: `a + 1 / b` is a + (1/b). Put the numerator in "
+            "brackets.",
+        ),
+        Misconception(
             "divided by all images",
             lambda x, r: (r.T @ x + 1) / (len(x) + 2),
-            "You divide by N, the number of all images. The templates of small clusters fade that "
+            "You divide by N, the number of all images. The pictures of small clusters fade that "
             "way: divide by N_k, the cluster's own share of images.",
         ),
         Misconception(
@@ -169,9 +180,10 @@ def _no_pair_gains(call: Callable, args: tuple, result: NDArray) -> Failure | No
     up, down = int(pull.argmax()), int(pull.argmin())
     return Failure(
         f"Σ N_k log π_k still rises if a little weight goes from cluster {down} to cluster {up}. "
-        "At the top N_k/π_k is the same for all clusters; these two are yours.",
+        "At the top N_k/π_k is the same for all clusters. Yours:",
         pull[up],
         pull[down],
+        (f"cluster {up}", f"cluster {down}"),
     )
 
 
@@ -185,7 +197,7 @@ update_weights = Exercise(
     name="update_weights",
     reference=_update_weights,
     cases=(
-        Case("two images, two clusters", (np.array([[1.0, 0.0], [0.5, 0.5]]),)),
+        Case("three images, two clusters", (np.array([[1.0, 0.0], [0.5, 0.5], [0.75, 0.25]]),)),
         Case(
             "three images, three clusters, one empty", (np.array([[1.0, 0, 0]] * 2 + [[0, 1, 0]]),)
         ),
@@ -207,6 +219,12 @@ update_weights = Exercise(
             lambda r: r.sum(axis=0),
             "These are the counts N_k, which add up to the number of images. Divide by it, and "
             "they add up to 1.",
+        ),
+        Misconception(
+            "a prior on the weights",
+            lambda r: (r.sum(axis=0) + 1) / (len(r) + r.shape[1]),
+            "You give every cluster an imaginary image. That would be a prior on the weights, and "
+            "here they have none: the prior is on the pixels.",
         ),
         Misconception(
             "all alike",
@@ -272,7 +290,7 @@ def _never_falls(call: Callable, args: tuple, result: float) -> Failure | None:
     if len(args[0]) != len(_SIX_IMAGES):
         return None
     values = [float(call(*step)) for step in EM_PATH]
-    falls = [t for t in range(1, len(values)) if values[t] < values[t - 1] - 1e-6]
+    falls = [t for t in range(1, len(values)) if values[t] < values[t - 1] - 1e-4]
     if not falls:
         return None
     t = falls[0]
@@ -281,6 +299,7 @@ def _never_falls(call: Callable, args: tuple, result: float) -> Failure | None:
         f"than after step {t - 1}.",
         values[t],
         values[t - 1],
+        (f"step {t}", f"step {t - 1}"),
     )
 
 
@@ -327,7 +346,7 @@ objective = Exercise(
             lambda log_p, weights, probabilities: (
                 _objective(log_p, weights, probabilities) + (len(log_p) - 1) * _prior(probabilities)
             ),
-            "You add the log prior once for every image. The templates were drawn once, however "
+            "You add the log prior once for every image. The pictures were drawn once, however "
             "many images there are: it counts once, not N times.",
         ),
         Misconception(
@@ -345,6 +364,15 @@ objective = Exercise(
             ),
             "You add up the logarithms over the clusters. An image comes from one cluster or "
             "another, so the probabilities add, and the logarithm comes after the sum.",
+        ),
+        Misconception(
+            "weighted by responsibilities",
+            lambda log_p, weights, probabilities: (
+                np.sum(softmax(log_p + np.log(weights), axis=1) * (log_p + np.log(weights)))
+                + _prior(probabilities)
+            ),
+            "You add up the logarithms weighted by responsibilities. That is what the M step makes "
+            "large. An image's log probability is the logarithm of a sum: Σ_k π_k p, then log.",
         ),
         Misconception(
             "weights forgotten",

@@ -1,4 +1,4 @@
-"""Checks of unit 01, exercises 1.8 and 1.9 and the questions: other models, another prior.
+"""Checks of unit 01, exercises 1.8 and 1.9: other models, another prior.
 
 Grey images come as ``levels``, (N, D), whole numbers from 0 to L − 1; a cluster gives each pixel a
 probability for each level: ``probabilities``, (K, D, L), summing to one over the last axis.
@@ -12,7 +12,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from latentsteps.checks.exercise import Case, Exercise, Failure, Misconception, Property, Question
+from latentsteps.checks.exercise import Case, Exercise, Failure, Misconception, Property
 
 _random = np.random.default_rng(4)
 
@@ -42,6 +42,8 @@ def _level_log_likelihoods(levels: NDArray, probabilities: NDArray) -> NDArray:
 
 
 def _all_grey_images_sum_to_one(call: Callable, args: tuple, result: NDArray) -> Failure | None:
+    if len(args[0]) == 1:  # with one image the numbers themselves say more
+        return None
     probabilities = args[1][:, :4]
     _, d, n_levels = probabilities.shape
     every_image = np.array(list(product(range(n_levels), repeat=d)), dtype=np.uint8)
@@ -57,6 +59,8 @@ def _all_grey_images_sum_to_one(call: Callable, args: tuple, result: NDArray) ->
 
 
 def _two_levels_are_bernoulli(call: Callable, args: tuple, result: NDArray) -> Failure | None:
+    if len(args[0]) == 1:
+        return None
     on = args[1][:, :, -1]
     x = np.minimum(args[0], 1)
     got = np.asarray(call(x, np.stack([1 - on, on], axis=2)))
@@ -64,9 +68,10 @@ def _two_levels_are_bernoulli(call: Callable, args: tuple, result: NDArray) -> F
     if np.allclose(got, expected, atol=1e-5):
         return None
     return Failure(
-        "With two levels this is exercise 1.1 again, and yours differs from it.",
-        got.ravel()[0],
-        expected.ravel()[0],
+        "With the last level for “on” and all others for “off” this is exercise 1.1 again, and "
+        "yours differs from it.",
+        got,
+        expected,
     )
 
 
@@ -101,6 +106,10 @@ level_log_likelihoods = Exercise(
             "six images of 50 pixels, four levels, five clusters",
             (_levels(6, 50, 4), _pictures(5, 50, 4)),
         ),
+        Case(
+            "two images of 784 pixels, four levels, three clusters",
+            (_levels(2, 784, 4), _pictures(3, 784, 4)),
+        ),
     ),
     properties=(
         Property("all tiny grey images together have probability 1", _all_grey_images_sum_to_one),
@@ -118,6 +127,14 @@ level_log_likelihoods = Exercise(
             _grey_as_probability,
             "You use the grey value as if it were a probability to be on. Levels are categories: "
             "look up the one probability that belongs to the level at hand.",
+        ),
+        Misconception(
+            "a product of factors",
+            lambda levels, probabilities: np.log(
+                np.prod(probabilities[:, np.arange(levels.shape[1]), levels], axis=2).T
+            ),
+            "You multiply first and take the logarithm then. With 784 factors below 1 the product "
+            "becomes 0 in the computer, and its logarithm −∞: add logarithms.",
         ),
         Misconception(
             "normalised over pixels",
@@ -159,7 +176,8 @@ def _empty_is_uniform(call: Callable, args: tuple, result: NDArray) -> Failure |
     if np.allclose(result[empty], 1 / args[2], atol=1e-6):
         return None
     return Failure(
-        "No image belongs to this cluster, so every level is as likely as any other.",
+        f"No image belongs to cluster {int(empty.argmax())}, so every level is as likely as any "
+        "other.",
         result[empty].ravel()[0],
         1 / args[2],
     )
@@ -180,8 +198,8 @@ update_level_probabilities = Exercise(
             (np.array([[0], [2], [2]], dtype=np.uint8), np.ones((3, 1)), 3),
         ),
         Case(
-            "two images of two pixels, three levels, two clusters, one empty",
-            (np.array([[0, 1], [2, 1]], dtype=np.uint8), np.array([[1.0, 0.0]] * 2), 3),
+            "two images of two pixels, two clusters, one empty; the third level never occurs",
+            (np.array([[0, 1], [0, 1]], dtype=np.uint8), np.array([[1.0, 0.0]] * 2), 3),
         ),
         Case(
             "thirty images of six pixels, four levels, three clusters",
@@ -193,6 +211,12 @@ update_level_probabilities = Exercise(
         Property("an empty cluster is uniform", _empty_is_uniform),
     ),
     misconceptions=(
+        Misconception(
+            "the levels that occur",
+            lambda levels, r, n_levels: _update_level_probabilities(levels, r, levels.max() + 1),
+            "You count the levels that occur in these images. There are `n_levels`, whether or not "
+            "the lightest or the darkest occurs.",
+        ),
         Misconception(
             "two more images below",
             lambda levels, r, n_levels: (
@@ -327,77 +351,13 @@ update_toward = Exercise(
             lambda x, r, strength, toward: (
                 0.5 * _one_more_of_each(x, r) + 0.5 * np.ones((r.shape[1], 1)) * toward
             ),
-            "You mix the template with the picture half and half. A prior counts as a number of "
-            "images: against many real ones it hardly weighs.",
+            "You mix the cluster's picture with `toward` half and half. A prior counts as a number "
+            "of images: against many real ones it hardly weighs.",
         ),
     ),
     hints=(
         "Think of `strength` imaginary images in every cluster. How many of them have pixel d on?",
         "strength · toward[d] of them. They join the real ones above; how many join below?",
         "(r.T @ x + strength * toward) / (N_k[:, None] + strength)",
-    ),
-)
-
-# Questions
-
-hard_and_soft = Question(
-    number="1.Q1",
-    name="hard_and_soft",
-    right="b",
-    replies={
-        "a": "Both run until nothing changes any more. Convergence says nothing about how sure an "
-        "image is of its cluster.",
-        "b": "Yes. Each pixel adds its log ratio. Over 784 pixels two templates differ by tens of "
-        "nats for most images, and e^−30 is 0 for practical purposes. With two coordinates the sum "
-        "has two terms, and points between two clusters stay undecided.",
-        "c": "The pixels are binary, the responsibilities need not be: with 8 binary pixels "
-        "instead of 784 many images would be shared. What else grows with the number of pixels?",
-        "d": "If digits came in ten clean kinds, the clusters would be the digits. The confusion "
-        "matrix further down shows that they are not, and responsibilities are still near 0 or 1.",
-    },
-    hints=(
-        "Write log r₁/r₂ for one image as a sum over pixels.",
-        "How many terms has that sum here, and how many for the geyser of unit 00?",
-    ),
-)
-
-nats = Question(
-    number="1.Q2",
-    name="nats",
-    right="c",
-    replies={
-        "a": "A higher number is better only on the same data. Theirs are other data: which "
-        "pixels are on was drawn at random there.",
-        "b": "K differs too, but a likelihood can be compared between models of any size. It "
-        "cannot be compared between data sets.",
-        "c": "Yes. A grey pixel that is drawn anew can be on or off, and no model can know which: "
-        "those nats are lost to everyone. Thresholded pixels are easier to predict. The same "
-        "binarisation and the same test images first, then the comparison.",
-        "d": "Dividing by 784 changes the unit, not the data. Both numbers stay where they are "
-        "relative to each other.",
-    },
-    hints=(
-        "A pixel of grey .5: what does each binarisation make of it, twice in a row?",
-        "Which of the two data sets has noise in it that no model can predict?",
-    ),
-)
-
-never_returns = Question(
-    number="1.Q3",
-    name="never_returns",
-    right="a",
-    replies={
-        "a": "Yes. A template of ½ everywhere gives every image the same 784 · log ½ = −543 nats. "
-        "Every image finds a cluster it likes better, so the empty one stays empty, for ever.",
-        "b": "Leaving the weights out is a fault, but it helps an empty cluster: with weights it "
-        "would have log 0 on top.",
-        "c": "The smoothing keeps the numbers finite: there is no 0/0 in the template. The mean "
-        "*picture* of an empty cluster is 0/0, but no decision is made from it.",
-        "d": "Thirty steps or three thousand: once its template is ½ everywhere, the next step "
-        "finds exactly what this one found.",
-    },
-    hints=(
-        "How likely is an image, any image, under a template of ½ everywhere?",
-        "Compare the number with the log-likelihood of the worst image under its best cluster.",
     ),
 )

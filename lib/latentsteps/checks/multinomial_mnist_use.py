@@ -1,4 +1,4 @@
-"""Checks of unit 01, exercises 1.6 and 1.7: what a fitted mixture is used for.
+"""Checks of unit 01, exercise 1.6: a score on images held out, and the choice of K.
 
 Names and shapes as in :mod:`latentsteps.checks.multinomial_mnist`.
 """
@@ -18,6 +18,7 @@ from latentsteps.checks.exercise import (
     Misconception,
     Property,
 )
+from latentsteps.checks.task import AFTER_BEFORE
 
 Fit = tuple[NDArray, NDArray]
 """The weights (K,) and the probabilities (K, D) of one fitted mixture."""
@@ -54,8 +55,9 @@ def _training_is_not_used(call: Callable, args: tuple, result: NDArray) -> Failu
     return Failure(
         "The training images were replaced by others, and your scores changed. The fits have seen "
         "those images already: score the others.",
-        again.ravel()[0],
-        result.ravel()[0],
+        again,
+        result,
+        AFTER_BEFORE,
     )
 
 
@@ -67,8 +69,9 @@ def _twice_as_many(call: Callable, args: tuple, result: NDArray) -> Failure | No
     return Failure(
         "Every held-out image was put in twice. The score of an average image should stay as it "
         "is, and yours changed.",
-        again.ravel()[0],
-        result.ravel()[0],
+        again,
+        result,
+        AFTER_BEFORE,
     )
 
 
@@ -160,6 +163,7 @@ def _training_has_no_say(call: Callable, args: tuple, result: int) -> Failure | 
         "The training scores were swapped round, and your choice changed.",
         again,
         result,
+        AFTER_BEFORE,
     )
 
 
@@ -169,7 +173,10 @@ def _order_does_not_matter(call: Callable, args: tuple, result: int) -> Failure 
     if again == result:
         return None
     return Failure(
-        "The same candidates were listed in another order, and your choice changed.", again, result
+        "The same candidates were listed in another order, and your choice changed.",
+        again,
+        result,
+        AFTER_BEFORE,
     )
 
 
@@ -193,6 +200,14 @@ choose_k = Exercise(
         Case(
             "the smallest is best",
             ([1, 2, 3], np.array([-9.0, -8.0, -7.0]), np.array([-9.5, -9.75, -11.0])),
+        ),
+        Case(
+            "the largest is best, by half a nat",
+            (
+                [20, 40, 10],
+                np.array([-145.5, -146.0, -165.0]),
+                np.array([-150.0, -149.5, -168.0]),
+            ),
         ),
     ),
     properties=(
@@ -234,163 +249,4 @@ choose_k = Exercise(
         "np.argmax(held_out) is a position; look up what stands there.",
         "candidates[int(np.argmax(held_out))]",
     ),
-)
-
-# 1.7 · Sampling
-
-
-def _draws_per_image(weights: NDArray, probabilities: NDArray, n: int, seed: int) -> tuple:
-    random = np.random.default_rng(seed)
-    clusters = random.choice(len(weights), size=n, p=weights)
-    images = random.random((n, probabilities.shape[1])) < probabilities[clusters]
-    return images.astype(float), clusters
-
-
-def _black_or_white(call: Callable, args: tuple, result: tuple) -> Failure | None:
-    strange = result[0][~np.isin(result[0], (0, 1))]
-    if not strange.size:
-        return None
-    return Failure(
-        "A probability is no picture: a pixel of a drawn image is either 1 or 0. Toss a coin for "
-        "each pixel.",
-        strange.ravel()[0],
-        "0 or 1",
-    )
-
-
-def _clusters_are_common_enough(call: Callable, args: tuple, result: tuple) -> Failure | None:
-    weights, _, n, _ = args
-    clusters = result[1]
-    if not np.isin(clusters, np.arange(len(weights))).all():
-        return Failure("The second part holds each image's cluster, from 0 to K − 1.", clusters[0])
-    shares = np.bincount(clusters, minlength=len(weights)) / n
-    off = np.abs(shares - weights) / np.sqrt(weights * (1 - weights) / n + 1e-12)
-    if off.max() < 5 or n < 100:
-        return None
-    k = int(off.argmax())
-    return Failure(
-        f"In {n} images cluster {k} does not come up as often as its weight says.",
-        shares[k],
-        weights[k],
-    )
-
-
-def _pixels_follow_their_cluster(call: Callable, args: tuple, result: tuple) -> Failure | None:
-    probabilities = args[1]
-    images, clusters = result
-    for k, picture in enumerate(probabilities):
-        members = images[clusters == k]
-        if len(members) < 50:
-            continue
-        off = np.abs(members.mean(axis=0) - picture) / np.sqrt(
-            picture * (1 - picture) / len(members) + 1e-12
-        )
-        if off.max() >= 6:
-            d = int(off.argmax())
-            return Failure(
-                f"One cluster makes one image. Among the images you say are from cluster {k}, "
-                f"pixel {d} is not on as often as that cluster's picture says.",
-                members[:, d].mean(),
-                picture[d],
-            )
-    return None
-
-
-def _seeds_matter(call: Callable, args: tuple, result: tuple) -> Failure | None:
-    weights, probabilities, n, seed = args
-    if n < 100:
-        return None
-    if not np.array_equal(call(*args)[0], result[0]):
-        return Failure("The same seed should draw the same images again, and does not.")
-    if np.array_equal(call(weights, probabilities, n, seed + 1)[0], result[0]):
-        return Failure("Another seed should draw other images, and draws the same ones.")
-    return None
-
-
-def _average_template(weights: NDArray, probabilities: NDArray, n: int, seed: int) -> tuple:
-    average = weights @ probabilities
-    clusters = _draws_per_image(weights, probabilities, n, seed)[1]
-    images = np.random.default_rng(seed).random((n, len(average))) < average
-    return images.astype(float), clusters
-
-
-def _cluster_per_pixel(weights: NDArray, probabilities: NDArray, n: int, seed: int) -> tuple:
-    random = np.random.default_rng(seed)
-    d = probabilities.shape[1]
-    clusters = random.choice(len(weights), size=(n, d), p=weights)
-    images = random.random((n, d)) < probabilities[clusters, np.arange(d)]
-    return images.astype(float), clusters
-
-
-def _templates_themselves(weights: NDArray, probabilities: NDArray, n: int, seed: int) -> tuple:
-    clusters = _draws_per_image(weights, probabilities, n, seed)[1]
-    return probabilities[clusters], clusters
-
-
-def _weights_unused(weights: NDArray, probabilities: NDArray, n: int, seed: int) -> tuple:
-    return _draws_per_image(np.full(len(weights), 1 / len(weights)), probabilities, n, seed)
-
-
-sample = Exercise(
-    number="1.7",
-    name="sample",
-    reference=_draws_per_image,
-    cases=(
-        Case(
-            "one image of three pixels, one cluster",
-            (np.array([1.0]), np.array([[0.2, 0.5, 0.9]]), 1, 0),
-        ),
-        Case(
-            "1,000 images, a cluster nearly white and one nearly black",
-            (np.array([0.3, 0.7]), np.array([[0.01] * 4, [0.99] * 4]), 1000, 1),
-        ),
-        Case("2,000 images, four clusters", (*_fit(4, 6), 2000, 2)),
-    ),
-    properties=(
-        Property("pixels are 0 or 1", _black_or_white),
-        Property("clusters come up by their weights", _clusters_are_common_enough),
-        Property("the pixels follow their image's cluster", _pixels_follow_their_cluster),
-        Property("the seed decides", _seeds_matter),
-    ),
-    misconceptions=(
-        Misconception(
-            "averaged templates",
-            _average_template,
-            "You draw every pixel from the average of all templates. One cluster makes one image: "
-            "draw the cluster, then its pixels. An average of a 1 and a 0 is neither.",
-        ),
-        Misconception(
-            "the template itself",
-            _templates_themselves,
-            "You return the cluster's template. A probability is no picture: toss a coin for each "
-            "pixel, with the template's chance to be on.",
-        ),
-        Misconception(
-            "a cluster for each pixel",
-            _cluster_per_pixel,
-            "You draw a new cluster for each pixel, so that an image is patched together from all "
-            "digits. Draw k once for an image and keep it for its 784 pixels.",
-        ),
-        Misconception(
-            "weights unused",
-            _weights_unused,
-            "You draw all clusters equally often. Cluster k makes a share π_k of the images.",
-        ),
-        Misconception(
-            "images alone",
-            lambda weights, probabilities, n, seed: _draws_per_image(
-                weights, probabilities, n, seed
-            )[0],
-            "You return the images alone. Return two things, the images and the cluster each one "
-            "was drawn from.",
-        ),
-    ),
-    hints=(
-        "Two draws for an image: which cluster, then which pixels are on.",
-        "random.choice(K, size=n, p=weights) draws all clusters at once; probabilities[clusters] "
-        "has a row for each image.",
-        "images = random.random((n, D)) < probabilities[clusters]; return images.astype(int), "
-        "clusters",
-    ),
-    compare=False,  # any way of drawing is right
 )
