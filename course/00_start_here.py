@@ -331,7 +331,8 @@ Stepper.replay(traces, view)
 # ## Why it must stop
 #
 # Look at the objective of every half-step. Each half keeps one thing fixed and makes the best of
-# the other: *assign* the labels, *move* the means. So $J$ cannot rise.
+# the other: *assign* the labels, *move* the means. So $J$ cannot rise. (`relative(0, 2)` ends the
+# run when the last two changes were zero; `E_STEP` is what unit 02 calls the *assign* half.)
 
 # %%
 my_kmeans = kmeans_from(squared_distances, nearest, update_means, distortion, k=3)
