@@ -458,3 +458,14 @@ def test_importing_latentsteps_loads_no_heavy_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_slice_of_a_trace_is_refused_in_plain_words():
+    trace = run(random_walk(), 0.0, steps=2)
+    with pytest.raises(TypeError, match=r"one state at a time; list\(trace\) is all"):
+        trace[1:]
+
+
+def test_a_seed_is_a_whole_number():
+    with pytest.raises(TypeError):
+        run(random_walk(), 0.0, seed=1.7, steps=1)

@@ -110,6 +110,8 @@ def fetch(names: list[str], folder: Path, show: bool) -> None:
                         path=folder,
                         downloader=pooch.HTTPDownloader(progressbar=show, chunk_size=2**16),
                     )
+                    # pooch leaves what it fetched to its owner alone; a class may share the folder.
+                    (folder / name).chmod(0o644)
                     break
                 except (requests.RequestException, ValueError, OSError) as error:
                     failures.append(f"  {host}: {_in_words(error)}")

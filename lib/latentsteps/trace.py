@@ -7,6 +7,7 @@ step, and the stepper in a notebook takes the very same one: what is seen there 
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -83,7 +84,7 @@ class Trace:
             raise ValueError(f"direction is {algorithm.direction!r}; it is 'up', 'down' or 'none'")
         self.algorithm = algorithm
         self.data = _map_arrays(_read_only_view, data)
-        self.seed = int(seed)
+        self.seed = operator.index(seed)
         self.memory = memory
         self.infos: list[Info] = []
         self.stopped = ""
@@ -101,6 +102,8 @@ class Trace:
         return len(self.infos)
 
     def __getitem__(self, index: int) -> State:
+        if isinstance(index, slice):
+            raise TypeError("a trace gives one state at a time; list(trace) is all of them")
         if not -len(self) <= index < len(self):
             raise IndexError(
                 f"state {index} was asked for; the trace has states 0 to {len(self) - 1}"

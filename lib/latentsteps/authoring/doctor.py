@@ -29,14 +29,6 @@ ENOUGH_MEMORY = 4e9
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-)
-
 INSTALL = (
     "In the course's folder run: python -m pip install --constraint constraints.txt --editable ."
 )
@@ -166,7 +158,7 @@ def memory(size: int | None) -> Finding:
 def threads(cpus: int, environment: Mapping[str, str]) -> Finding:
     """``cpus`` is how many this process may use."""
     odd = []
-    for name in THREAD_VARIABLES:
+    for name in machine.THREAD_VARIABLES:
         value = environment.get(name)
         if value is None:
             continue

@@ -17,12 +17,12 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from traitlets import default
 
+from latentsteps.authoring.machine import THREAD_VARIABLES
+
 __all__ = ["kernel", "output_problems", "run_cell", "shortened"]
 
 CELL_TIMEOUT = 900
 """Seconds that one cell may take."""
-THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR")
-"""Libraries that read <name>_NUM_THREADS."""
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def kernel(notebook: Any) -> Iterator[NotebookClient]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         environment = {
             **os.environ,
-            **{f"{library}_NUM_THREADS": "1" for library in THREADS},
+            **dict.fromkeys(THREAD_VARIABLES, "1"),
             "LATENTSTEPS_QUIET": "1",
             "LATENTSTEPS_STATIC": "1",
             "PYTHONHASHSEED": "0",

@@ -11,6 +11,15 @@ from pathlib import Path
 
 import latentsteps
 
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+"""By these the numerical libraries are told how many threads to use."""
+
 
 def constraints() -> dict[str, str] | None:
     """The versions in the checkout's constraints.txt; None where latentsteps lies elsewhere."""

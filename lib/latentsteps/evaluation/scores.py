@@ -16,8 +16,6 @@ normalised mutual information what one tells about the other    chance adds, mor
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
@@ -60,26 +58,13 @@ def purity(clusters: ArrayLike, labels: ArrayLike) -> float:
     return float(counts.max(axis=1).sum() / counts.sum())
 
 
-def match(clusters: ArrayLike, labels: ArrayLike) -> dict[Any, Any]:
-    """The one-to-one naming of clusters by labels that most points agree with.
-
-    Returns ``{cluster: label}``. With more clusters than labels some clusters go without a label
-    and are left out; with fewer, some labels are given to none. Of several equally good namings
-    one is returned, always the same. This is the assignment problem (Kuhn 1955, "The Hungarian
-    method for the assignment problem", *Naval Research Logistics Quarterly* 2, 83–97).
-    """
-    clusters, labels = _checked(clusters, labels)
-    rows, columns = linear_sum_assignment(confusion_matrix(clusters, labels), maximize=True)
-    names = np.unique(clusters)[rows].tolist(), np.unique(labels)[columns].tolist()
-    return dict(zip(*names, strict=True))
-
-
 def matched_accuracy(clusters: ArrayLike, labels: ArrayLike) -> float:
-    """The share of points that carry the label their cluster is given by :func:`match`, in (0, 1].
+    """The share of points that are right under the best one-to-one naming of clusters, in (0, 1].
 
-    Points of a cluster that goes without a label count as wrong. Papers on deep clustering call
-    it ACC (Xie, Girshick & Farhadi 2016, "Unsupervised deep embedding for clustering analysis",
-    section 4.2).
+    Points of a cluster that goes without a label count as wrong. The best naming is the assignment
+    problem (Kuhn 1955, "The Hungarian method for the assignment problem", *Naval Research
+    Logistics Quarterly* 2, 83–97). Papers on deep clustering call the score ACC (Xie, Girshick &
+    Farhadi 2016, "Unsupervised deep embedding for clustering analysis", section 4.2).
     """
     counts = confusion_matrix(clusters, labels)
     matched = counts[linear_sum_assignment(counts, maximize=True)]

@@ -175,17 +175,6 @@ def mean_log_likelihood(x: ArrayLike, parameters: BernoulliMixture) -> float:
     return total / len(images)
 
 
-def sample(
-    parameters: BernoulliMixture, n: int, seed: int
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Draw ``n`` images (n, D) uint8 and the clusters (n,) they come from: the cluster first."""
-    weights, probabilities = parameters
-    random = np.random.default_rng(seed)
-    clusters = random.choice(len(weights), size=n, p=weights)
-    pixels = random.random((n, probabilities.shape[1])) < probabilities[clusters]
-    return pixels.astype(np.uint8), clusters
-
-
 def pixel_mean(x: ArrayLike) -> NDArray[np.float64]:
     """How often each pixel is on in images (N, D), +1/+2 so that it is never 0 or 1: (D,)."""
     images = as_levels(x, 2)

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import logsumexp, xlogy
+from scipy.special import xlogy
 
-from latentsteps.inference.em import em, soft
+from latentsteps.inference.em import em
 from latentsteps.models.pixels import (
     CHUNK,
     ROUNDING,
@@ -168,37 +168,6 @@ def log_joint(x: ArrayLike, parameters: CategoricalMixture) -> NDArray[np.float6
         rows = slice(first, first + chunk)
         joint[rows] = indicators(images[rows], levels).astype(np.float64) @ slopes.T + constants
     return joint
-
-
-def responsibilities(x: ArrayLike, parameters: CategoricalMixture) -> NDArray[np.float64]:
-    """p(k | x_n) of images (N, D) of levels: (N, K), rows sum to one."""
-    return soft(log_joint(x, parameters))
-
-
-def mean_log_likelihood(x: ArrayLike, parameters: CategoricalMixture) -> float:
-    """The mean of log p(x_n) over images (N, D) of levels, in nats an image, without the prior.
-
-    Numbers for different levels are not to be compared: finer levels are other data.
-    """
-    return float(logsumexp(log_joint(x, parameters), axis=1).mean())
-
-
-def sample(
-    parameters: CategoricalMixture, n: int, seed: int
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Draw ``n`` images (n, D) of levels, uint8, and the clusters (n,) they come from."""
-    weights, probabilities = parameters
-    random = np.random.default_rng(seed)
-    clusters = random.choice(len(weights), size=n, p=weights)
-    # The level is the number of steps of the cumulated probabilities below a uniform number; the
-    # last step, which is 1 up to rounding, is left out so that there is no level beyond it.
-    steps = np.cumsum(probabilities, axis=2)[:, :, :-1]
-    heights = random.random((n, probabilities.shape[1]))
-    images = np.empty(heights.shape, dtype=np.uint8)
-    for k in range(len(weights)):
-        mine = clusters == k
-        images[mine] = (heights[mine, :, None] >= steps[k]).sum(axis=2)
-    return images, clusters
 
 
 def level_mean(x: ArrayLike, levels: int) -> NDArray[np.float64]:
