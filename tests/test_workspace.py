@@ -290,6 +290,7 @@ class TestCommandLine:
         assert command[:3] == [sys.executable, "-m", "jupyterlab"]
         assert command[-3:] == ["--no-browser", "--port", "8899"]
         assert "--ServerApp.ip=127.0.0.1" in command
+        assert workspace.PROMPT in command
         assert f"--ServerApp.root_dir={root / 'my-course'}" in command
         assert "--LabApp.default_url=/lab/tree/00_start_here.ipynb" in command
         assert not any("token" in word or "password" in word for word in command)

@@ -25,6 +25,8 @@ from typing import Any
 
 import nbformat
 
+from latentsteps.authoring.workspace import PROMPT
+
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -265,7 +267,7 @@ def jupyterlab(browser: Any, base: Path) -> Iterator[Lab]:
                 "--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder['notebooks']}",
                 "--LabApp.expose_app_in_browser=True",
                 f"--LabApp.app_settings_dir={folder['app_settings']}",
-                "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+                "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", PROMPT,
             ],
             env=environment, cwd=folder["notebooks"], stdout=output, stderr=subprocess.STDOUT,
         )  # fmt: skip

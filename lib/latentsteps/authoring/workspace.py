@@ -20,6 +20,10 @@ __all__ = ["UnknownUnitError", "find_course", "find_unit", "fresh", "lab", "prep
 FOLDER = "my-course"
 NOTES = ".latentsteps"
 """In the learner's folder: which version each notebook is a copy of, and JupyterLab's layout."""
+PROMPT = (
+    "--ServerApp.kernel_websocket_connection_class=latentsteps.authoring.websocket.PromptConnection"
+)
+"""JupyterLab's option for steppers that answer without delay."""
 QUIET_LAB = {
     "@jupyterlab/apputils-extension:notification": {
         "fetchNews": "false",
@@ -162,6 +166,7 @@ def lab_command(folder: Path, arguments: Sequence[str]) -> list[str]:
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
         "--LabApp.extension_manager=readonly",
+        PROMPT,
         f"--LabApp.app_settings_dir={notes / 'settings'}",
         f"--LabApp.workspaces_dir={notes / 'workspaces'}",
         # In a container everybody is root, and JupyterLab would refuse to start.
