@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from browser.pages import Lab, NoBrowserError, chromium, jupyterlab
+from browser.pages import Lab, NoBrowserError, NotebookPage, chromium, jupyterlab
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,3 +41,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         if os.environ.get("LATENTSTEPS_REQUIRE_BROWSER") == "1":
             pytest.fail(str(error))
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def unit(lab: Lab, request: pytest.FixtureRequest) -> Iterator[NotebookPage]:
+    """The blank notebook that the test's module names as ``EXERCISE``, run from top to bottom."""
+    page = lab.open(Path(__file__).parents[2] / "exercises" / request.module.EXERCISE)
+    page.run_all()
+    yield page
+    page.close()

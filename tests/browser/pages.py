@@ -123,6 +123,25 @@ class StepperOnPage:
 
         expect(self.part(part)).to_contain_text(words, timeout=timeout)
 
+    def walk(self, first: str, second: str) -> None:
+        """Take two steps and go back to the start, by mouse and by keyboard: the words are those of
+        states 0 and 1, and every picture on the way is the one that belongs there."""
+        self.wait_for(first)
+        start = self.picture()
+        self.click("step")
+        self.wait_for(second)
+        moved = self.picture()
+        assert moved != start
+        self.press("step", "Enter")
+        self.wait_for("State 2:")
+        assert self.picture() not in (start, moved)
+        self.press("slider", "ArrowLeft")
+        self.wait_for(second)
+        assert self.picture() == moved
+        self.press("slider", "Home")
+        self.wait_for(first)
+        assert self.picture() == start
+
     def click_picture(self, x: float, y: float) -> None:
         """Click on the picture at a share of its width and height, from the upper left."""
         box = self.part("frame").bounding_box()
@@ -152,6 +171,11 @@ class NotebookPage:
     def errors(self) -> list[str]:
         """The errors among the outputs, one line each, the cell's number first."""
         return self.page.evaluate(ERRORS)
+
+    def outcomes(self) -> list[str]:
+        """What the checks and hints on the page say, in order: "passes", "not-yet", ..."""
+        boxes = self.page.locator(".latentsteps-check").all()
+        return [box.get_attribute("data-outcome") for box in boxes]
 
     def command(self, name: str, **arguments: Any) -> None:
         """Execute one of JupyterLab's commands: ``notebook:interrupt-kernel``, say."""
