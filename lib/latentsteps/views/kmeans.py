@@ -126,7 +126,7 @@ def cell(means: NDArray, k: int, low: NDArray, high: NDArray) -> list[tuple[floa
         return []
     for other in means:
         towards = other - means[k]
-        if not np.isfinite(towards).all() or not towards.any():
+        if not np.isfinite(towards).all():
             continue
         a, b = (float(part) for part in towards)
         limit = float(towards @ (other + means[k])) / 2
