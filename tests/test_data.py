@@ -615,3 +615,14 @@ def test_full_set_is_mnist(embedded_file: bytes, tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         np.unique(embedded[0], axis=0), np.unique(digits.train_images[first], axis=0)
     )
+
+
+@pytest.mark.parametrize(
+    "binarize", [data.binarize_by_threshold, lambda x: data.binarize_by_sampling(x, 0)]
+)
+@pytest.mark.parametrize("n", [1, 3, 1000])
+def test_binary_images_begin_where_jax_can_read_them_without_a_copy(binarize, n):
+    images = binarize(data.mnist().train_images[:n])
+    assert images.ctypes.data % 64 == 0
+    assert images.flags.c_contiguous
+    assert images.dtype == np.uint8

@@ -8,6 +8,7 @@ has been damaged since is noticed by its SHA-256 and made or fetched again.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import tempfile
 import warnings
@@ -130,8 +131,9 @@ def binarize_by_threshold(images: NDArray[np.uint8], threshold: float = 0.5) -> 
     _check_grey(images)
     if not 0 <= threshold < 1:
         raise ValueError(f"threshold is {threshold}; it is at least 0 and below 1")
-    # One decision for each of the 256 greys, looked up for each pixel.
-    return (np.arange(256) / 255 > threshold).astype(np.uint8)[images]
+    # The lowest grey that is on: whole numbers are compared, and no image becomes floats.
+    lowest = np.uint8(np.argmax(np.arange(256) / 255 > threshold))
+    return np.greater_equal(images, lowest, out=_aligned(images.shape), casting="unsafe")
 
 
 def binarize_by_sampling(images: NDArray[np.uint8], seed: int | Sequence[int]) -> NDArray[np.uint8]:
@@ -149,7 +151,7 @@ def binarize_by_sampling(images: NDArray[np.uint8], seed: int | Sequence[int]) -
         raise ValueError("seed is None; it is a whole number, so that the images can be had again")
     # A whole number drawn from 0 ... 254 is below the grey g with probability g / 255 exactly.
     draws = np.random.default_rng(seed).integers(0, 255, size=images.shape, dtype=np.uint8)
-    return (draws < images).astype(np.uint8)
+    return np.less(draws, images, out=_aligned(images.shape), casting="unsafe")
 
 
 def cache_folder() -> Path:
@@ -203,6 +205,15 @@ def _parse_and_keep(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
             stacklevel=4,
         )
     return images, labels
+
+
+def _aligned(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Room for an array that begins at a multiple of 64 bytes, so that JAX can read it where it
+    lies: at 60,000 images that saves a copy of 47 MB."""
+    size = math.prod(shape)
+    room = np.empty(size + 64, dtype=np.uint8)
+    first = -room.ctypes.data % 64
+    return room[first : first + size].reshape(shape)
 
 
 def _check_grey(images: Any) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from latentsteps.data import binarize_by_threshold
 from latentsteps.models.bernoulli_mixture import bernoulli_mixture
 from latentsteps.trace import Trace
 
@@ -28,7 +29,8 @@ def peak() -> int:
 
 if __name__ == "__main__":
     imported = peak()
-    images = np.load(sys.argv[1])
+    # As a learner has them: binarised by the course's own function.
+    images = binarize_by_threshold(255 * np.load(sys.argv[1]))
     start = time.perf_counter()
     trace = Trace(bernoulli_mixture(int(sys.argv[2])), images)
     first = time.perf_counter() - start

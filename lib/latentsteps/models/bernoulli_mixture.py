@@ -25,8 +25,8 @@ from latentsteps.models.pixels import (
     as_levels,
     check_mixture,
     check_weights,
-    device_copy,
     expected_counts,
+    on_device,
     random_rows,
 )
 from latentsteps.trace import Algorithm, Key
@@ -91,7 +91,7 @@ def bernoulli_mixture(
     """
     check_mixture(k, start, BernoulliMixture, strength, chunk)
     prior_on, prior_off = _beta_prior(strength, toward)
-    to_device = device_copy(levels=2)
+    to_device = on_device(levels=2)
 
     def init(key: Key, x: NDArray) -> BernoulliMixture:
         x = as_levels(x, 2)

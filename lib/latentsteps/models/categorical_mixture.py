@@ -25,9 +25,9 @@ from latentsteps.models.pixels import (
     as_levels,
     check_mixture,
     check_weights,
-    device_copy,
     expected_counts,
     indicators,
+    on_device,
     random_rows,
 )
 from latentsteps.trace import Algorithm, Key
@@ -98,7 +98,7 @@ def categorical_mixture(
     chunk = max(1, CHUNK // (levels - 1)) if chunk is None else chunk
     check_mixture(k, start, CategoricalMixture, strength, chunk)
     prior = strength * _simplex(np.full(levels, 1 / levels) if toward is None else toward, levels)
-    to_device = device_copy(levels)
+    to_device = on_device(levels)
 
     def init(key: Key, x: NDArray) -> CategoricalMixture:
         x = as_levels(x, levels)

@@ -55,10 +55,11 @@ def as_levels(x: ArrayLike, levels: int) -> NDArray[np.uint8]:
     )
 
 
-def device_copy(levels: int) -> Callable[[NDArray], Any]:
+def on_device(levels: int) -> Callable[[NDArray], Any]:
     """A function that checks images and hands them to JAX, and remembers the last read-only ones.
 
-    A trace steps on the same read-only array again and again: it is checked and copied once.
+    A trace steps on the same read-only array again and again: it is checked once, and copied
+    once at most.
     """
     held: tuple[Any, Any] = (None, None)
 
@@ -66,10 +67,12 @@ def device_copy(levels: int) -> Callable[[NDArray], Any]:
         nonlocal held
         if x is held[0]:
             return held[1]
-        images = jnp.asarray(as_levels(x, levels))
-        if isinstance(x, np.ndarray) and not x.flags.writeable:
-            held = (x, images)
-        return images
+        checked = as_levels(x, levels)
+        if not isinstance(x, np.ndarray) or x.flags.writeable:
+            return jnp.array(checked)
+        # Nobody writes to it, so JAX may read it where it lies, if it lies as JAX needs it.
+        held = (x, jax.device_put(checked, may_alias=True))
+        return held[1]
 
     return to_device
 
