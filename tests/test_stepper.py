@@ -117,6 +117,49 @@ def test_the_slider_goes_over_what_is_there():
     assert live.panel.slider.value == 3
 
 
+def test_looking_through_another_view_computes_nothing_again():
+    taken = []
+    views = {"plain": BARE, "loud": View(BARE.draw, lambda moment: f"STATE {moment.t}!")}
+    live = Stepper(lambda: counting(act=taken.append), None, views)
+    for _ in range(3):
+        live.panel.step.click()
+    live.panel.back.click()
+    live.panel.controls["view"].value = 1
+    assert "STATE 2!" in live.panel.description.value
+    assert (live.player.shown, len(live.trace), taken) == (2, 4, [1, 2, 3])
+    live.panel.step.click()
+    assert "STATE 3!" in live.panel.description.value
+    live.panel.controls["view"].value = 0
+    assert "State 3: x is 3." in live.panel.description.value
+    # What stands in for the widget does not depend on what was chosen last.
+    live.panel.controls["view"].value = 1
+    assert live._repr_mimebundle_()["text/plain"].endswith("State 0: x is 0.")
+
+
+def test_a_finished_trace_has_views_to_choose_too():
+    views = {"plain": BARE, "loud": View(BARE.draw, lambda moment: f"STATE {moment.t}!")}
+    replayed = Stepper.replay(run(counting(), None, steps=2), views)
+    replayed.panel.controls["view"].value = 1
+    assert "STATE 0!" in replayed.panel.description.value
+
+
+def test_one_view_leaves_nothing_to_choose():
+    assert "view" not in stepper().panel.controls
+    assert "view" not in Stepper(counting, None, {"plain": BARE}).panel.controls
+    with pytest.raises(ValueError, match="several views as a dict"):
+        stepper(view=[1, 2])
+    with pytest.raises(ValueError, match="no choices"):
+        Stepper(counting, None, {})
+
+
+def test_a_view_says_how_large_its_picture_is():
+    tall = View(draw, describe, (9.0, 6.0))
+    picture = Image.open(BytesIO(Stepper(counting, None, tall).panel.image.value))
+    usual = Image.open(BytesIO(Stepper(counting, None, VIEW).panel.image.value))
+    assert picture.width == usual.width
+    assert picture.height == 1.5 * usual.height
+
+
 def test_restart_takes_the_next_seed_and_a_control_keeps_it():
     live = stepper(by=[1.0, 2.0])
     live.panel.step.click()

@@ -107,6 +107,7 @@ def test_a_moment_holds_the_objective_up_to_its_state():
     assert moment.info is trace.infos[3]
     np.testing.assert_array_equal(moment.state.position, trace[3].position)
     np.testing.assert_array_equal(moment.objective, trace.objective[:4])
+    assert moment.trace is trace
 
 
 def test_no_steps_leave_state_0():

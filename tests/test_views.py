@@ -32,7 +32,7 @@ def moment(parameters, expectations, data, objective=(-5.0, -3.0), phase=E_STEP)
     objective = np.array(objective)
     info = EMInfo(float(objective[-1]), phase)
     state = EMState(parameters, expectations, phase)
-    return Moment("toy", len(objective) - 1, state, info, objective, data)
+    return Moment("toy", len(objective) - 1, state, info, objective, data, None)
 
 
 def drawn(view, given_moment, size=(9.0, 4.0)):

@@ -55,6 +55,8 @@ class Moment(NamedTuple):
     objective: NDArray[np.float64]
     """The objective of states 0 to ``t``, shape (t + 1,)."""
     data: Data
+    trace: Trace
+    """The run it is from: ``trace[s]`` for s < t is how it came here."""
 
 
 class Trace:
@@ -127,8 +129,8 @@ class Trace:
         """State ``index`` with its info, the objective up to it, and the data."""
         state = self[index]
         index %= len(self)
-        objective = self.objective[: index + 1]
-        return Moment(self.algorithm.name, index, state, self.infos[index], objective, self.data)
+        info, objective = self.infos[index], self.objective[: index + 1]
+        return Moment(self.algorithm.name, index, state, info, objective, self.data, self)
 
     def first_break(self) -> int | None:
         """The first state whose objective went the wrong way or is no number; None if none did.

@@ -49,7 +49,9 @@ def render(
     """
     moments = {name: trace.at(min(index, len(trace) - 1)) for name, trace in lanes.items()}
     with rc_context(style.RC):
-        figure = style.new_figure(*(size or ((9.0, 4.0) if len(lanes) == 1 else (9.2, 5.6))))
+        width, height = view.size
+        usual = (width, height) if len(lanes) == 1 else (9.2, max(5.6, height))
+        figure = style.new_figure(*(size or usual))
         parts = _parts(figure, list(lanes))
         lines = []
         for (name, moment), part in zip(moments.items(), parts, strict=True):

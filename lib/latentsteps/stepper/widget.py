@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from latentsteps.views.style import View
 CACHE = 64_000_000
 """Bytes of drawn frames that are kept."""
 CLICKED = "clicked points"
+VIEW = "view"
+"""The control that appears where there is more than one way to look at a state."""
 
 
 class Stepper:
@@ -32,7 +35,8 @@ class Stepper:
     make: ``make(**settings) -> Algorithm``, one setting for each control.
     data: what the algorithm is run on, handed on as it is.
     view: anything with ``draw(figure, moment)`` and ``describe(moment) -> str``; a module of
-        :mod:`latentsteps.views` for one.
+        :mod:`latentsteps.views` for one. Or a dict from label to such views: a control ``view``
+        then says through which one to look, and changing it computes nothing again.
     seed: the first run's seed. Each restart takes the next one.
     controls: name to choices, a list of values or a dict from label to value; the first is what
         it starts with. Choosing another begins again, with the same seed.
@@ -64,11 +68,14 @@ class Stepper:
         def begin(seed: int) -> Lanes:
             return {"": Trace(make(**self.settings), data, seed)}
 
+        if VIEW in self._choices:
+            raise ValueError(f"{VIEW!r} is no control: give several views as a dict instead")
         self._build(begin, view, seed, live=True, clicks=clicks, states=filmstrip)
 
     @classmethod
     def replay(cls, traces: Trace | Mapping[str, Trace], view: Any) -> Stepper:
         """Go through one finished trace, or through several side by side, named by a dict.
+        ``view`` is one view or a dict of them, as above.
 
         The first state at which an objective went the wrong way is marked in the picture and said
         in words.
@@ -94,12 +101,17 @@ class Stepper:
         clicks: int | str,
         states: Sequence[int],
     ) -> None:
-        self._view = View(view.draw, view.describe)
+        views = _labelled("view", view) if isinstance(view, Mapping) else {"": view}
+        self._views = {label: _as_view(given) for label, given in views.items()}
+        self._view = next(iter(self._views.values()))
         self._begin, self._seed, self._states, self._clicks = begin, seed, states, clicks
         self._frames: dict[int, Frame] = {}
         self._points: list[tuple[float, float]] = []
         self._slider_set = 0
-        self.panel = Panel({n: list(c) for n, c in self._choices.items()}, live, bool(clicks))
+        labels = {name: list(choices) for name, choices in self._choices.items()}
+        if len(self._views) > 1:
+            labels[VIEW] = list(self._views)
+        self.panel = Panel(labels, live, bool(clicks))
         self.player = Player(self._fresh, live, self._show, self.panel.say, seed)
         self._wire()
         self.player.start()
@@ -148,7 +160,8 @@ class Stepper:
         panel.restart.on_click(lambda _: self._restart())
         panel.slider.observe(self._slide, "value")
         for name, dropdown in panel.controls.items():
-            dropdown.observe(lambda change, name=name: self._choose(name, change.new), "value")
+            act = self._look if name == VIEW else partial(self._choose, name)
+            dropdown.observe(lambda change, act=act: act(change.new), "value")
         if self._clicks:
             from ipyevents import Event
 
@@ -167,6 +180,13 @@ class Stepper:
         # The slider also moves because a state was shown: that is no request.
         if change.new != self._slider_set:
             self.player.go(change.new)
+
+    def _look(self, place: int | None) -> None:
+        if place is None:
+            return
+        self._view = list(self._views.values())[place]
+        self._frames = {}
+        self.player.redraw()
 
     def _choose(self, name: str, place: int | None) -> None:
         if place is None:
@@ -295,6 +315,13 @@ def _run_on(lanes: Lanes, last: int) -> None:
         for trace in lanes.values():
             while len(trace) <= last:
                 trace.advance()
+
+
+def _as_view(given: Any) -> View:
+    """A view out of anything with the two functions, a module say, which may have no size."""
+    if isinstance(given, View):
+        return given
+    return View(given.draw, given.describe)
 
 
 def _labelled(name: str, given: Sequence[Any] | Mapping[str, Any]) -> dict[str, Any]:

@@ -60,6 +60,8 @@ class View(NamedTuple):
 
     draw: Callable[[AnyFigure, Moment], None]
     describe: Callable[[Moment], str]
+    size: tuple[float, float] = (9.0, 4.0)
+    """Inches of a picture with one trace; beside others a trace gets half the width."""
 
 
 def colour(cluster: int) -> str:
