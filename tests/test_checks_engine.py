@@ -462,7 +462,19 @@ def test_float32_inputs_have_to_work():
     spread = Exercise("9", "spread", by_moments, [Case("far away", (far,))])
     verdict = spread.judge(lambda x: (x * x).sum() / 3 - (x.sum() / 3) ** 2)
     assert verdict.outcome == "passes"
-    assert "float32 inputs work as well" in verdict.held
+    assert "float32 inputs work as well" not in verdict.held
+
+    # Nor where the exercise says so: a guard of 1e-300 is 0 in float32.
+    guarded = lambda x: np.log(np.where(x > 0, x, x + x.dtype.type(1e-300)))  # noqa: E731 - a formula
+    args = (np.array([0.0, 1.0]),)
+    for single, outcome in ((True, "not yet"), (False, "passes")):
+        logs = Exercise(
+            "9", "logs", lambda x: np.log(np.where(x > 0, np.float64(x), 1e-300)), [Case("a zero", args)],
+            single=single,
+        )  # fmt: skip
+        verdict = logs.judge(guarded)
+        assert verdict.outcome == outcome
+        assert "float32 inputs work as well" not in verdict.held
 
 
 def test_prints_and_warnings_are_told_once():

@@ -149,6 +149,8 @@ class Exercise(_Check):
     time_limit: seconds that one call may take; all calls together get four times that.
     compare: whether the numbers are compared with the reference's. Not for samplers: there, only
         the properties count.
+    single: whether float32 inputs are tried too. Not where right answers may do what is too fine
+        for float32: guard a logarithm with 1e-300, or take differences at steps of 1e-6.
     """
 
     def __init__(
@@ -163,13 +165,15 @@ class Exercise(_Check):
         tolerance: float = 1e-6,
         time_limit: float = 5.0,
         compare: bool = True,
+        single: bool = True,
     ) -> None:
         if not cases:
             raise ValueError(f"exercise {number} has no cases; it needs one at least")
         self.number, self.name, self.reference = number, name, reference
         self.cases, self.properties = tuple(cases), tuple(properties)
         self.misconceptions, self.hints = tuple(misconceptions), tuple(hints)
-        self.tolerance, self.time_limit, self.compare = tolerance, time_limit, compare
+        self.tolerance, self.time_limit = tolerance, time_limit
+        self.compare, self.single = compare, single
         self._expected: dict[int, Any] = {}
 
     def judge(self, answer: Any) -> Verdict:

@@ -118,7 +118,7 @@ def _judge(exercise: Task, protected: Protected) -> Verdict:
         printed = protected.printed or printed
         warned = list(protected.warned[:3])
         if finding is None:
-            single = single or _single(case.args) is not None
+            single = single or _in_single(exercise, index) is not None
             continue
         if index == 0 and finding.label == RUNS and finding.seen and finding.seen.blank:
             return Verdict(NOT_ATTEMPTED, "Nothing has been filled in yet.")
@@ -306,16 +306,10 @@ def _within(where: str) -> str:
 
 def _single_precision(exercise: Task, protected: Protected, index: int) -> Finding | None:
     """float32 inputs give no exception and, loosely, what the reference gives."""
-    single = _single(exercise.cases[index].args)
-    if single is None:
+    tried = _in_single(exercise, index)
+    if tried is None:
         return None
-    # Against the reference on the rounded numbers, and only where it is itself good in float32.
-    like = _reference_on(exercise, cast(single, np.float32, np.float64))
-    own = _reference_on(exercise, single)
-    if isinstance(like, Unlike) or isinstance(own, Unlike):
-        return None
-    if exercise.compare and _loosely(own, like) is not None:
-        return None
+    single, like = tried
     seen = protected.see(single, like)
     finding = _usable(seen, like) or _not_finite(seen, like)
     if finding is None and exercise.compare:
@@ -324,6 +318,24 @@ def _single_precision(exercise: Task, protected: Protected, index: int) -> Findi
         return None
     sentence = "With float32 arrays as inputs: " + finding.failure.sentence
     return Finding(SINGLE, finding.failure._replace(sentence=sentence), finding.where, finding.seen)
+
+
+def _in_single(exercise: Task, index: int) -> tuple[tuple, Any] | None:
+    """A case in float32 and what is expected there, or None where it is not to be tried.
+
+    Expected is what the reference gives on the rounded numbers, in float64. Where the reference is
+    itself poor in float32, nobody else is held to it.
+    """
+    single = _single(exercise.cases[index].args) if exercise.single else None
+    if single is None:
+        return None
+    like = _reference_on(exercise, cast(single, np.float32, np.float64))
+    own = _reference_on(exercise, single)
+    if isinstance(like, Unlike) or isinstance(own, Unlike):
+        return None
+    if exercise.compare and _loosely(own, like) is not None:
+        return None
+    return single, like
 
 
 def _loosely(got: Any, expected: Any) -> Finding | None:

@@ -79,6 +79,7 @@ class Task(Protocol):
     tolerance: float
     time_limit: float
     compare: bool
+    single: bool
 
     def expected(self, index: int) -> Any:
         """What the reference gives on case ``index``."""
