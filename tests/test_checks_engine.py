@@ -37,6 +37,7 @@ from latentsteps.checks.exercise import (
     Question,
     ValueExercise,
 )
+from latentsteps.jax64 import jax, jnp
 
 X = np.array([[1.0, 2.0], [3.0, 5.0], [2.0, 2.0]])
 W = np.array([0.25, 0.75])
@@ -440,6 +441,24 @@ def test_a_random_generator_as_an_argument_starts_afresh_at_every_call():
         assert check.judge(lambda rng: rng.random()).outcome == "passes"
 
 
+def test_what_is_passed_on_returns_what_the_reference_would(capsys):
+    def both(x):
+        return x.sum(), np.outer(x, x)
+
+    check = Exercise("9", "both", both, [Case("two", (np.array([1.0, 2.0]),))])
+    in_lists = check(lambda x: [sum(x), [[a * b for b in x] for a in x]])
+    assert "passes" in capsys.readouterr().out
+    total, products = in_lists(x=np.array([1.0, 2.0, 3.0]))
+    assert isinstance(products, np.ndarray)
+    assert (total, products.shape) == (6.0, (3, 3))
+
+    squares = Exercise("9", "squares", lambda x: x**2, [Case("two", (np.array([1.0, 2.0]),))])
+    passed = squares(lambda x: x * x)
+    # What is no array cannot be read as one, and is not kept from those who want it.
+    slope = jax.grad(lambda x: passed(x).sum())(jnp.array([3.0, 4.0]))
+    np.testing.assert_array_equal(slope, [6.0, 8.0])
+
+
 def test_float32_inputs_have_to_work():
     def fussy(x, w):
         if x.dtype != np.float64:
@@ -465,14 +484,15 @@ def test_float32_inputs_have_to_work():
     assert "float32 inputs work as well" not in verdict.held
 
     # Nor where the exercise says so: a guard of 1e-300 is 0 in float32.
-    guarded = lambda x: np.log(np.where(x > 0, x, x + x.dtype.type(1e-300)))  # noqa: E731 - a formula
-    args = (np.array([0.0, 1.0]),)
+    def guarded(x):
+        return np.log(np.where(x > 0, x, x + x.dtype.type(1e-300)))
+
+    def reference(x):
+        return np.log(np.where(x > 0, np.float64(x), 1e-300))
+
+    zero = [Case("a zero", (np.array([0.0, 1.0]),))]
     for single, outcome in ((True, "not yet"), (False, "passes")):
-        logs = Exercise(
-            "9", "logs", lambda x: np.log(np.where(x > 0, np.float64(x), 1e-300)), [Case("a zero", args)],
-            single=single,
-        )  # fmt: skip
-        verdict = logs.judge(guarded)
+        verdict = Exercise("9", "logs", reference, zero, single=single).judge(guarded)
         assert verdict.outcome == outcome
         assert "float32 inputs work as well" not in verdict.held
 
@@ -854,13 +874,17 @@ def test_calling_says_and_returns_what_the_notebook_goes_on_with(capsys):
     def right(x, w):
         return shares(x, w)
 
-    assert check(right) is right
+    passed = check(right)
+    assert passed.__wrapped__ is right
+    assert check.answer is right
     said = capsys.readouterr().out
     assert said.startswith("✓ passes · 9.1 shares\n")
     assert "each row sums to one" in said
     assert "your function" in said
-    assert check(right) is right
-    assert capsys.readouterr().out == said
+    assert check(passed).__wrapped__ is right  # the cell is run again
+    assert check.answer is right
+    assert check(right).__wrapped__ is right
+    assert capsys.readouterr().out == said * 2
 
     assert check(3) is shares
     assert check.answer is None  # nothing that a stepper could play

@@ -14,6 +14,7 @@ and *not yet*. How an answer is run and judged is in ``running`` and ``judging``
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -67,7 +68,7 @@ class _Check:
         verdict = self.judge(answer)
         self._submitted = ... if verdict.outcome == NOT_ATTEMPTED else answer
         display.say(*self._message(verdict))
-        return answer if verdict.outcome == PASSES else self._hand_out()
+        return self._pass_on(answer) if verdict.outcome == PASSES else self._hand_out()
 
     @property
     def answer(self) -> Any:
@@ -97,6 +98,10 @@ class _Check:
     def _hand_out(self) -> Any:
         """What the notebook goes on with where the answer does not pass."""
         return self.reference
+
+    def _pass_on(self, answer: Any) -> Any:
+        """What the notebook goes on with where it does."""
+        return answer
 
     def _going_on(self, verdict: Verdict) -> str:
         """In words, what the notebook goes on with."""
@@ -175,6 +180,7 @@ class Exercise(_Check):
         self.tolerance, self.time_limit = tolerance, time_limit
         self.compare, self.single = compare, single
         self._expected: dict[int, Any] = {}
+        self._passed_on: Any = None
 
     def judge(self, answer: Any) -> Verdict:
         """The verdict on a function, without a word and without keeping it.
@@ -188,6 +194,24 @@ class Exercise(_Check):
         if index not in self._expected:
             self._expected[index] = reference_value(self.reference, self.cases[index].args)
         return self._expected[index]
+
+    def _is_given(self, answer: Any) -> bool:
+        return answer is self.reference or (answer is not None and answer is self._passed_on)
+
+    def _pass_on(self, answer: Any) -> Any:
+        """The answer, with what it returns read as it was read here: a list may pass for an array,
+        and the cells below may then count on an array."""
+        like = self.expected(0)
+
+        @functools.wraps(answer)
+        def read(*args: Any, **named: Any) -> Any:
+            returned = answer(*args, **named)
+            value = convert(returned, like)
+            # What cannot be read, a number that is being differentiated say, goes on as it is.
+            return returned if isinstance(value, Unlike) else value
+
+        self._passed_on = read
+        return read
 
     def _going_on(self, verdict: Verdict) -> str:
         if verdict.outcome == PASSES:
