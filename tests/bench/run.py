@@ -16,8 +16,8 @@ import time
 
 from timing import Row, say, version
 
-SUBJECTS = ["bernoulli_step", "mnist_likelihood"]
-PACKAGES = ["jax", "numpy", "stepmix", "pomegranate"]
+SUBJECTS = ["bernoulli_step", "mnist_likelihood", "gaussian_step"]
+PACKAGES = ["jax", "numpy", "scikit-learn", "stepmix", "pomegranate"]
 
 
 def main(names: list[str]) -> int:
