@@ -271,7 +271,7 @@ class Player:
     def _failed(self, what: str, error: BaseException) -> None:
         self._stop(
             f"{what[0].upper()}{what[1:]} could not be computed. {plain(error)}",
-            "Mend the function, run its cell again, then press Restart.",
+            "Mend the function, run its cell and its check again, then press Restart.",
         )
 
     def _stop(self, happened: str, hint: str) -> None:
