@@ -136,6 +136,49 @@ def test_looking_through_another_view_computes_nothing_again():
     assert live._repr_mimebundle_()["text/plain"].endswith("State 0: x is 0.")
 
 
+def test_a_view_chosen_while_a_frame_is_drawn_gets_a_frame_of_its_own():
+    waiting = []
+
+    def draw_and_change(figure, moment):
+        if waiting:
+            waiting.pop()
+            thread = threading.Thread(target=lambda: setattr(chosen, "value", 1))
+            thread.start()
+            thread.join(5)
+
+    views = {
+        "plain": View(draw_and_change, describe),
+        "loud": View(BARE.draw, lambda moment: f"STATE {moment.t}!"),
+    }
+    live = Stepper(counting, None, views)
+    chosen = live.panel.controls["view"]
+    waiting.append(True)
+    live.panel.step.click()
+    assert not waiting
+    live.player.redraw()
+    assert "STATE 1!" in live.panel.description.value
+    chosen.value = 0
+    assert "State 1: x is 1." in live.panel.description.value
+
+
+def test_another_view_takes_clicks_too():
+    starts = {"corner": (0.0, 0.0)}
+    made = []
+
+    def make(start):
+        made.append(np.array(start))
+        return counting(start=start[0] if np.ndim(start) == 2 else start)
+
+    views = {"plain": VIEW, "again": View(draw, describe)}
+    live = Stepper(make, None, views, controls={"start": starts}, clicks=2)
+    live._click({"dataX": 300, "dataY": 200})
+    live.panel.controls["view"].value = 1
+    assert "click 2 points" in live.panel.status.value
+    live._click({"dataX": 300, "dataY": 200})
+    live._click({"dataX": 200, "dataY": 150})
+    assert made[-1].shape == (2, 2)
+
+
 def test_a_finished_trace_has_views_to_choose_too():
     views = {"plain": BARE, "loud": View(BARE.draw, lambda moment: f"STATE {moment.t}!")}
     replayed = Stepper.replay(run(counting(), None, steps=2), views)

@@ -39,7 +39,8 @@ class Stepper:
         then says through which one to look, and changing it computes nothing again.
     seed: the first run's seed. Each restart takes the next one.
     controls: name to choices, a list of values or a dict from label to value; the first is what
-        it starts with. Choosing another begins again, with the same seed.
+        it starts with. Choosing another begins again, with the same seed. ``view`` is no name for
+        one: ValueError.
     clicks: how many clicks on the picture make a start, or the name of the control that says so.
         The points, (clicks, 2) in the data's coordinates, go to ``make`` as ``start``; a control
         ``start`` with prepared ones must be there too, for those who use the keyboard.
@@ -103,9 +104,9 @@ class Stepper:
     ) -> None:
         views = _labelled("view", view) if isinstance(view, Mapping) else {"": view}
         self._views = {label: _as_view(given) for label, given in views.items()}
-        self._view = next(iter(self._views.values()))
+        self._looking = next(iter(self._views))
         self._begin, self._seed, self._states, self._clicks = begin, seed, states, clicks
-        self._frames: dict[int, Frame] = {}
+        self._frames: dict[tuple[str, int], Frame] = {}
         self._points: list[tuple[float, float]] = []
         self._slider_set = 0
         labels = {name: list(choices) for name, choices in self._choices.items()}
@@ -120,6 +121,11 @@ class Stepper:
         )
         if not self._text:
             self._text = f"A stepper that could not start. {self.player.trouble}"
+
+    @property
+    def _first_view(self) -> View:
+        """What stands in for the widget is seen through this one, whatever was chosen since."""
+        return next(iter(self._views.values()))
 
     @property
     def trace(self) -> Trace:
@@ -148,7 +154,9 @@ class Stepper:
             if self.player.live:
                 _run_on(lanes, max(self._states))
             longest = max(len(trace) for trace in lanes.values())
-            return filmstrip(lanes, self._view, [s for s in self._states if s < longest] or [0])
+            return filmstrip(
+                lanes, self._first_view, [s for s in self._states if s < longest] or [0]
+            )
         except Exception as error:  # a learner's own function may raise anything at all
             return notice("There is no picture of this stepper", plain(error))
 
@@ -184,8 +192,8 @@ class Stepper:
     def _look(self, place: int | None) -> None:
         if place is None:
             return
-        self._view = list(self._views.values())[place]
-        self._frames = {}
+        self._looking = list(self._views)[place]
+        self._points = []  # they are places in the other picture
         self.player.redraw()
 
     def _choose(self, name: str, place: int | None) -> None:
@@ -210,7 +218,7 @@ class Stepper:
         self.settings["start"] = list(starts.values())[place]
 
     def _click(self, event: Mapping[str, Any]) -> None:
-        frame = self._frames.get(self.player.shown)
+        frame = self._frames.get((self._looking, self.player.shown))
         if frame is None:
             return
         row = frame.height - float(event["dataY"])
@@ -281,19 +289,21 @@ class Stepper:
     def _frame(self, state: int) -> Frame:
         if state < 0 or not self.player.lanes:
             return self._notice("There is no state to show yet", self.player.trouble)
+        # Another view, or a restart, may come in while this is being drawn.
+        looking, frames = self._looking, self._frames
         if self._points:
-            return self._draw(state)
-        if state not in self._frames:
-            frame = self._draw(state)
-            self._frames[state] = frame
-            while sum(len(kept.png) for kept in self._frames.values()) > CACHE:
-                del self._frames[next(iter(self._frames))]
-        return self._frames[state]
+            return self._draw(state, looking)
+        if (looking, state) not in frames:
+            frame = self._draw(state, looking)
+            frames[looking, state] = frame
+            while sum(len(kept.png) for kept in frames.values()) > CACHE and len(frames) > 1:
+                del frames[next(iter(frames))]
+        return frames[looking, state]
 
-    def _draw(self, state: int) -> Frame:
+    def _draw(self, state: int, looking: str) -> Frame:
         marks = np.array(self._points) if self._points else None
         try:
-            return render(self.player.lanes, self._view, state, marks)
+            return render(self.player.lanes, self._views[looking], state, marks)
         except Exception as error:  # what a learner's function returned may not be drawable
             return self._notice(f"State {state} could not be drawn", plain(error))
 
@@ -304,7 +314,7 @@ class Stepper:
         """What is the same wherever it is computed: the algorithm's name, and the first state."""
         title = f"{name}: {trace.algorithm.name}" if name else trace.algorithm.name
         try:
-            return title, self._view.describe(trace.at(0))
+            return title, self._first_view.describe(trace.at(0))
         except Exception as error:  # as above
             return title, f"State 0 could not be described. {plain(error)}"
 
@@ -318,10 +328,11 @@ def _run_on(lanes: Lanes, last: int) -> None:
 
 
 def _as_view(given: Any) -> View:
-    """A view out of anything with the two functions, a module say, which may have no size."""
+    """A view out of anything with the two functions, a module say; its size, if it has one."""
     if isinstance(given, View):
         return given
-    return View(given.draw, given.describe)
+    view = View(given.draw, given.describe)
+    return view._replace(size=given.size) if hasattr(given, "size") else view
 
 
 def _labelled(name: str, given: Sequence[Any] | Mapping[str, Any]) -> dict[str, Any]:
