@@ -31,7 +31,8 @@ from latentsteps.models.gaussian_mixture import (
 )
 from latentsteps.models.gaussian_moments import Statistics, by_products, statistics
 from latentsteps.models.gaussian_shapes import raised
-from latentsteps.trace import run
+from latentsteps.models.kmeans import kmeans
+from latentsteps.trace import Trace, relative, run
 
 FORMS = ("cholesky", "exponential family")
 SHAPES = ("full", "diagonal")
@@ -181,6 +182,41 @@ def test_where_no_component_reaches_words_and_no_nan(form):
     start = two([[1e200, 0], [-1e200, 0]], np.eye(2))
     with pytest.raises(ValueError, match="too far away"):
         run(gaussian_mixture(2, form=form, start=start), data.old_faithful(), steps=1)
+
+
+@pytest.mark.parametrize(
+    ("x", "means", "covariances", "words"),
+    [
+        (np.zeros((4, 1)), np.zeros((2, 2)), np.ones((2, 2)), "points of 1 columns"),
+        (np.zeros((4, 1)), np.zeros((2, 2)), [np.eye(2)] * 2, "points of 1 columns"),
+        (np.zeros((4, 2)), np.zeros((2, 2)), [np.eye(2)] * 3, "have shape"),
+        (np.zeros((4, 2)), np.zeros(2), np.eye(2), "have shape"),
+        (np.zeros((4, 2)), np.zeros((2, 2)), 1.0, "have shape"),
+        (np.zeros((4, 2)), np.full((2, 2), np.nan), np.ones((2, 2)), "NaN or infinite"),
+        (np.zeros((4, 2)), np.zeros((2, 2)), [np.inf * np.ones((2, 2))] * 2, "NaN or infinite"),
+    ],
+)
+def test_a_density_refuses_other_shapes_and_what_is_no_number(x, means, covariances, words):
+    with pytest.raises(ValueError, match=words):
+        log_normal(x, means, covariances)
+    with pytest.raises(ValueError, match=words):
+        log_likelihood(x, GaussianMixture(np.full(2, 0.5), means, covariances))
+
+
+@pytest.mark.parametrize("weights", [[-1, 2], [np.nan, 1], [1.0], [0.2, 0.3, 0.5]])
+def test_a_joint_refuses_weights_that_are_none(weights):
+    parameters = two([[0, 0], [1, 1]], np.eye(2))._replace(weights=np.array(weights))
+    with pytest.raises(ValueError, match="the weights are"):
+        log_joint(np.zeros((4, 2)), parameters)
+
+
+def test_columns_in_unlike_units_keep_their_digits():
+    """A pivot of another row would cost them: 1e-12 beside 0.03 has four digits left."""
+    root = np.array([[1e-12, 0, 0], [1e-12, 1e-12, 0], [1e-11, 0.3, 1]])
+    z = np.random.default_rng(0).normal(size=(50, 3))
+    got = log_normal(z @ root.T, np.zeros((1, 3)), (root @ root.T)[None])[:, 0]
+    expected = stats.norm.logpdf(z).sum(axis=1) - np.log(1e-24)
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
 
 
 # Against scikit-learn
@@ -463,7 +499,7 @@ def test_where_squares_would_lose_digits_the_step_is_done_by_cholesky(width, fal
     x, start = tight_and_far(width)
     assert (by_products(looking_once()(x), *start) is None) == falls_back
     slow, fast = (
-        run(gaussian_mixture(2, form=form, start=start, floor=1e-12), x, steps=5) for form in FORMS
+        run(gaussian_mixture(2, form=form, start=start, floor=0), x, steps=5) for form in FORMS
     )
     np.testing.assert_allclose(fast.objective, slow.objective, rtol=1e-12)
     for ours, theirs in zip(fast[5].parameters, slow[5].parameters, strict=True):
@@ -556,6 +592,18 @@ def test_without_a_floor_a_collapse_is_told_in_words(form, shape):
         run(algorithm, data.old_faithful(), steps=100)
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("seed", range(3))
+def test_the_smallest_floor_still_climbs_on_collinear_columns(form, seed):
+    z = np.random.default_rng(0).normal(size=(1000, 1))
+    y = np.concatenate([z[:500] - 2, z[500:] + 2])
+    x = np.hstack([y, 2 * y + 1, -y])
+    algorithm = gaussian_mixture(3, floor=1e-10, form=form, half_steps=True)
+    trace = run(algorithm, x, seed, steps=40)
+    assert trace.first_break() is None
+    assert np.isfinite(trace.objective).all()
+
+
 def test_a_start_below_the_floor_is_raised_to_it():
     x = data.old_faithful()
     start = spike()._replace(covariances=np.array([1e-12 * np.eye(2)] * 2))
@@ -574,6 +622,24 @@ def test_a_prior_keeps_the_spike_open():
 
 
 # Empty components, odd data
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("away", [9, 12, 20, 30, 38, 39, 39.5, 40, 40.5, 41, 41.4, 45])
+def test_a_component_with_next_to_no_points_is_held_or_let_go_but_never_both(away, form):
+    x = np.random.default_rng(0).normal(size=(200, 2))
+    start = two([[0, 0], [away, 0]], np.eye(2))
+    trace = run(gaussian_mixture(2, form=form, start=start, half_steps=True), x, steps=16)
+    assert np.isfinite(trace.objective).all()
+    assert trace.first_break() is None
+    other = FORMS[1 - FORMS.index(form)]
+    same = run(gaussian_mixture(2, form=other, start=start, half_steps=True), x, steps=16)
+    np.testing.assert_allclose(trace.objective, same.objective, rtol=1e-10)
+    for state in trace:
+        found = state.expectations
+        counts = found.counts if isinstance(found, Statistics) else found.sum(axis=0)
+        if state.phase == M_STEP:
+            np.testing.assert_array_equal(state.parameters.weights > 0, counts > 0)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -680,13 +746,27 @@ def test_more_components_than_points_are_fine_from_a_given_start():
         ({"k": 2, "concentration": 0.5}, "concentration"),
         ({"k": 2, "floor": -1}, "floor"),
         ({"k": 2, "floor": np.nan}, "floor"),
-        ({"k": 2, "floor": 1e-20}, "floor is 1e-20; .* 1e-12 to 1, or 0"),
+        ({"k": 2, "floor": 1e-20}, "floor is 1e-20; .* 1e-10 to 1"),
         ({"k": 2, "chunk": 0}, "chunk"),
         ({"k": 2, "start": "spike"}, "start"),
         ({"k": 3, "start": two([[0, 0], [1, 1]], np.eye(2))}, "shapes"),
         ({"k": 2, "covariance": "diagonal", "start": two([[0, 0], [1, 1]], np.eye(2))}, "shapes"),
         ({"k": 2, "start": two([[0, 0], [1, np.nan]], np.eye(2))}, "finite"),
         ({"k": 2, "start": two([[0, 0], [1, 1]], np.zeros((2, 2)))}, "positive definite"),
+        ({"k": 2, "start": two([[0, 0], [1, 1]], [[1, 0.9], [0, 1]])}, "not symmetric"),
+        ({"k": 2, "start": two([[0, 0], [1, 1]], [[1e-12, 5e-13], [0, 1e-12]])}, "not symmetric"),
+        ({"k": 2.0}, "k is 2.0; .* an int"),
+        ({"k": "2"}, "k is '2'"),
+        ({"k": 2, "start": None}, "start is None; it is 'k-means', 'random points' or a Gau"),
+        ({"k": 2, "start": 3}, "start is 3"),
+        ({"k": 2, "start": (1, 2)}, r"start is \(1, 2\)"),
+        ({"k": 2, "chunk": 2.5}, "chunk is 2.5; .* an int"),
+        ({"k": 2, "prior": 3}, "prior is 3; it is None or a NormalInverseWishart"),
+        ({"k": 2, "prior": DEMO_PRIOR._replace(strength="big")}, "strength=.big."),
+        ({"k": 2, "concentration": np.inf}, "concentration is inf; it is a finite number"),
+        ({"k": 2, "concentration": "flat"}, "concentration is 'flat'"),
+        ({"k": 2, "floor": "low"}, "floor is 'low'"),
+        ({"k": 2, "floor": 9e-11}, "floor is 9e-11"),
         (
             {"k": 2, "start": two([[0, 0], [1, 1]], np.eye(2))._replace(weights=np.ones(2))},
             "shares",
@@ -809,6 +889,31 @@ def test_starts_are_drawn_from_the_seed_alone():
         assert not np.array_equal(one.means, other.means)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_the_k_means_start_is_an_m_step_from_its_last_labels(seed):
+    x = data.old_faithful()
+    scaled = (x - x.mean(axis=0)) / x.std(axis=0)
+    clusters = run(kmeans(4, start="k-means++"), scaled, seed, steps=100, stop=relative())
+    first, last = clusters[0].expectations, clusters[-1].expectations
+    assert (first != last).any()
+    weights, means, covariances = run(gaussian_mixture(4), x, seed, steps=0)[0].parameters
+    np.testing.assert_allclose(weights, np.bincount(last) / len(x), rtol=1e-12)
+    for k in range(4):
+        np.testing.assert_allclose(means[k], x[last == k].mean(axis=0), rtol=1e-12)
+        np.testing.assert_allclose(covariances[k], np.cov(x[last == k].T, ddof=0), rtol=1e-10)
+
+
+def test_random_points_start_from_the_covariance_of_all_data_or_its_map_estimate():
+    x = data.standardize(data.old_faithful())
+    first = run(gaussian_mixture(3, start="random points"), x, steps=0)[0].parameters
+    np.testing.assert_allclose(first.covariances, [np.cov(x.T, ddof=0)] * 3, rtol=1e-10)
+    algorithm = gaussian_mixture(3, start="random points", prior=DEMO_PRIOR)
+    first = run(algorithm, x, steps=0)[0].parameters
+    n = len(x) / 3  # each holds a third of every point; the data's mean is the prior's
+    expected = (0.1 * np.eye(2) + n * np.cov(x.T, ddof=0)) / (n + 3 + 4)
+    np.testing.assert_allclose(first.covariances, [expected] * 3, rtol=1e-10, atol=1e-12)
+
+
 def test_bound_of_the_library_is_what_the_cholesky_form_climbs():
     x, start = problem(1, "diagonal")
     k = len(start.weights)
@@ -829,12 +934,18 @@ def test_columns_of_very_unlike_size_cost_no_digits(form):
         assert trace.first_break() is None
 
 
-def test_only_data_that_cannot_change_are_looked_at_once():
+def test_only_read_only_data_are_looked_at_once():
     look = looking_once()
     x = np.array([[0.0], [2.0]])
     assert look(x).centre == 1
     x[1] = 4
     assert look(x).centre == 2
+    view = Trace(gaussian_mixture(1), x).data
+    assert look(view) is look(view)
+    assert look(view[:1]).centre == 0
+    assert look(view).centre == 2
     x.flags.writeable = False
     assert look(x) is look(x)
-    assert look(x[:1]).centre == 0
+    x.flags.writeable = True
+    x[1] = 8
+    assert look(x).centre == 4

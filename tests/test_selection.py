@@ -7,7 +7,13 @@ import pytest
 from sklearn.mixture import GaussianMixture as SklearnMixture
 
 from latentsteps import data
-from latentsteps.evaluation.selection import aic, bic, number_of_parameters, smallest_spread
+from latentsteps.evaluation.selection import (
+    aic,
+    bic,
+    number_of_parameters,
+    smallest_spread,
+    spreads,
+)
 from latentsteps.models.gaussian_mixture import GaussianMixture, gaussian_mixture
 from latentsteps.trace import run
 
@@ -49,6 +55,7 @@ def test_smallest_spread_is_the_least_variance_in_any_direction():
     directions /= np.linalg.norm(directions, axis=1)[:, None]
     along = np.einsum("ni,kij,nj->nk", directions / sd, covariances, directions / sd)
     least = smallest_spread(parameters, x)
+    assert spreads(parameters.covariances, x).min() == least
     assert least <= along.min() <= least + 0.01
     # Units do not matter.
     stretch = np.array([1e3, 1e-3, 7])
@@ -71,9 +78,9 @@ def test_the_whole_data_have_spread_one_along_each_axis():
         (lambda: number_of_parameters(0, 2, "full"), "k is 0"),
         (lambda: number_of_parameters(2, 2, "tied"), "covariance"),
         (lambda: bic(-1.0, 2, 0), "n is 0"),
-        (lambda: smallest_spread(None, np.zeros(3)), "shape"),
-        (lambda: smallest_spread(None, np.zeros((3, 2))), "constant"),
-        (lambda: smallest_spread(None, np.array([[np.nan], [1.0]])), "not a number"),
+        (lambda: spreads(np.ones((1, 2)), np.zeros(3)), "shape"),
+        (lambda: spreads(np.ones((1, 2)), np.zeros((3, 2))), "constant"),
+        (lambda: spreads(np.ones((1, 1)), np.array([[np.nan], [1.0]])), "not a number"),
     ],
 )
 def test_what_cannot_be_is_refused_in_words(call, words):

@@ -146,6 +146,29 @@ def test_a_spike_is_named_in_words():
         run(univariate_mixture(start), ERUPTIONS, steps=100)
 
 
+@pytest.mark.parametrize("shift", [0.0, 1e3, 1e6, 1e8])
+def test_a_spike_is_noticed_far_from_zero_too(shift):
+    """There the mean of equal numbers is another one: it differs in its last digit."""
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        x = np.r_[np.full(7, 1.3), rng.normal(size=50)] + shift
+        share = np.r_[rng.uniform(0.1, 1, 7), np.zeros(50)]
+        with pytest.raises(ValueError, match="component 0 has shrunk"):
+            update(x, np.column_stack([share, 1 - share]), APART)
+
+
+def test_means_that_reach_no_point_are_told_in_words():
+    start = mixture([0.5, 0.5], [1e200, -1e200], [1.0, 1.0])
+    with pytest.raises(ValueError, match="no probability under any component"):
+        Trace(univariate_mixture(start), SIX)
+
+
+@pytest.mark.parametrize("start", [None, 3, (1, 2), ("a", "b", "c")])
+def test_a_start_of_another_kind_is_refused(start):
+    with pytest.raises(ValueError, match="start"):
+        univariate_mixture(start)
+
+
 @pytest.mark.parametrize("shift", [0.0, 1e6])
 def test_data_far_from_zero_lose_no_digits(shift):
     q = soft(log_joint(ERUPTIONS, APART))

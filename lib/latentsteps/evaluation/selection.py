@@ -6,7 +6,10 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+
+SPIKE = 1e-3
+"""A component that is thinner than this share of the data's own variance is called a spike."""
 
 
 def number_of_parameters(k: int, d: int, covariance: str = "full") -> int:
@@ -44,21 +47,28 @@ def bic(log_likelihood: float, parameters: int, n: int) -> float:
     return -2 * log_likelihood + parameters * math.log(n)
 
 
-def smallest_spread(parameters: Any, x: ArrayLike) -> float:
-    """The smallest variance of any component in any direction, as a share of the data's own.
+def spreads(covariances: ArrayLike, x: ArrayLike) -> NDArray[np.float64]:
+    """Each component's smallest variance in any direction, as a share of the data's own, (K,).
 
-    ``parameters`` have ``covariances`` (K, D, D) or (K, D). The columns of the data x (N, D) are
+    ``covariances`` are (K, D, D), or (K, D) for diagonal ones. The columns of the data x (N, D) are
     divided by their standard deviations first, so units do not matter; of those covariances it is
-    the smallest eigenvalue. A spike, a component on a few tied points, is known by it.
+    the smallest eigenvalue, NaN where one holds no numbers. A spike, a component on a few tied
+    points, is known by it (:data:`SPIKE`). Raises ValueError where a column of x has no scale.
     """
-    points = np.asarray(x, dtype=np.float64)
+    points, shapes = (np.asarray(given, dtype=np.float64) for given in (x, covariances))
     if points.ndim != 2:
         raise ValueError(f"the data have shape {points.shape}; they are (N, D), one point a row")
     if not (np.ptp(points, axis=0) > 0).all():
         raise ValueError("a column of the data is constant or not a number: it has no scale")
-    variances = points.var(axis=0)
-    covariances = np.asarray(parameters.covariances, dtype=np.float64)
-    if covariances.ndim == 2:
-        return float((covariances / variances).min())
-    scale = np.sqrt(variances)
-    return float(np.linalg.eigvalsh(covariances / (scale[:, None] * scale)).min())
+    scale = points.std(axis=0)
+    if shapes.ndim == 2:
+        return np.min(shapes / scale**2, axis=1)
+    known = np.isfinite(shapes).all(axis=(1, 2))
+    result = np.full(len(shapes), np.nan)
+    result[known] = np.linalg.eigvalsh(shapes[known] / np.outer(scale, scale))[:, 0]
+    return result
+
+
+def smallest_spread(parameters: Any, x: ArrayLike) -> float:
+    """The smallest of :func:`spreads` of a mixture's components."""
+    return float(spreads(parameters.covariances, x).min())

@@ -21,19 +21,22 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import solve_triangular
 from scipy.special import gammaln, logsumexp, xlogy
 
-from latentsteps.inference.em import bound, em, soft
+from latentsteps.inference.em import bound, em
 from latentsteps.models.gaussian_inputs import (
     as_points,
+    as_shapes,
     check_arguments,
     check_columns,
     check_prior,
     check_start,
     looking_once,
+    posterior,
+    scale_of,
 )
 from latentsteps.models.gaussian_moments import (
+    EMPTY,
     Statistics,
     by_products,
     expected_log_joint,
@@ -78,27 +81,29 @@ def log_normal(x: ArrayLike, means: ArrayLike, covariances: ArrayLike) -> NDArra
     """log N(x_n | m_k, Σ_k) in nats, (N, K), by Cholesky.
 
     Covariances are (K, D, D), or (K, D) for diagonal ones. Raises ValueError where one of them is
-    not positive definite, and where the points are not finite numbers (N, D).
+    not positive definite, and where points, means or covariances are of other shapes or not finite.
     """
-    x, means = as_points(x), np.asarray(means, dtype=np.float64)
-    factor = factors(np.asarray(covariances, dtype=np.float64))
+    x = as_points(x)
+    means, covariances = as_shapes(means, covariances, x.shape[1])
+    factor = factors(covariances)
+    # The small factors are inverted, not the points solved for: triangular solves start threads,
+    # which on a busy machine make a step many times slower. Transposed, they are upper triangular:
+    # elimination leaves them as they are, and inv is back substitution.
+    inverse = 1 / factor if factor.ndim == 2 else np.linalg.inv(factor.swapaxes(1, 2))
     distances = np.empty((len(x), len(means)))
     for k, mean in enumerate(means):
-        gap = x - mean
-        if factor.ndim == 2:
-            z = gap / factor[k]
-        else:
-            # The small factor is inverted, not the points solved for: on a busy machine LAPACK's
-            # threads for many right-hand sides make a step twenty times slower.
-            z = gap @ solve_triangular(factor[k], np.eye(x.shape[1]), lower=True).T
+        z = (x - mean) * inverse[k] if factor.ndim == 2 else (x - mean) @ inverse[k]
         distances[:, k] = np.einsum("nd,nd->n", z, z)
     return -0.5 * (x.shape[1] * np.log(2 * np.pi) + log_determinants(factor) + distances)
 
 
 def log_joint(x: ArrayLike, parameters: GaussianMixture) -> NDArray[np.float64]:
     """log p(x_n, k) in nats, (N, K); −∞ for a component of weight zero."""
+    weights = np.asarray(parameters.weights, dtype=np.float64)
+    if weights.shape != (len(parameters.means),) or not (weights >= 0).all():
+        raise ValueError(f"the weights are {weights}; they are shares, one for each mean")
     with np.errstate(divide="ignore"):
-        log_weights = np.log(parameters.weights)
+        log_weights = np.log(weights)
     return log_weights + log_normal(x, parameters.means, parameters.covariances)
 
 
@@ -108,10 +113,7 @@ def responsibilities(x: ArrayLike, parameters: GaussianMixture) -> NDArray[np.fl
     Raises ValueError for a point so far from every component that its density is 0 in float64's
     logarithms too, some 1e150 standard deviations.
     """
-    joint = log_joint(x, parameters)
-    if not np.isfinite(joint.max(axis=1)).all():
-        raise ValueError("a point has no probability under any component: they are too far away")
-    return soft(joint)
+    return posterior(log_joint(x, parameters))
 
 
 def log_likelihood(x: ArrayLike, parameters: GaussianMixture) -> float:
@@ -161,10 +163,11 @@ def gaussian_mixture(
     floor: the smallest variance in any direction, as a share of the data's own: columns are
         divided by their standard deviations, and eigenvalues below the floor are set to it. This
         is the constrained maximum, so the objective does not fall. 0: none, and a collapse below
-        1e-12 of the data's variance is an error.
+        1e-12 of the data's variance is an error. Otherwise it is 1e-10 to 1.
     start: ``"k-means"``: k-means++, then k-means on standardised columns, then an M step from its
-        labels. ``"random points"``: K different points as means, the covariance of all data and
-        equal weights. Or parameters; variances below the floor are raised to it.
+        labels. ``"random points"``: K different points as means, equal weights and the covariance
+        of all data; with a prior, its MAP estimate. Or parameters; variances below the floor are
+        raised to it.
     half_steps: make the E and M halves separate states.
     chunk: points at a time in the second form; memory and speed depend on it, results do not.
 
@@ -181,31 +184,20 @@ def gaussian_mixture(
     given, prior = check_start(start, k, covariance), check_prior(prior, covariance)
     look = looking_once()
 
-    def scale_of(x: ArrayLike) -> NDArray:
-        """The columns' standard deviations, the prior's where a column is constant."""
-        scale = look(x).scale
-        if scale.all():
-            return scale
-        if prior is None:
-            raise ValueError(
-                f"column {np.argmin(scale)} of the data is constant: a Gaussian has no density "
-                "there; leave that column out, or give a prior"
-            )
-        return np.where(scale > 0, scale, np.sqrt(np.diag(prior.scatter)))
-
     def e_step(x: NDArray, parameters: GaussianMixture) -> NDArray | Statistics:
-        if form == "cholesky":
-            return responsibilities(x, parameters)
-        found = by_products(look(x), *parameters, chunk=chunk)
-        if found is None:
-            return statistics(look(x).x, responsibilities(x, parameters), covariance)
-        return found
+        fast = form != "cholesky"
+        if fast and (found := by_products(look(x), *parameters, chunk=chunk)) is not None:
+            return found
+        r = responsibilities(x, parameters)
+        r = np.where(r.sum(axis=0) > EMPTY, r, 0.0)  # as the M step sees it: no points, weight 0
+        return statistics(look(x).x, r, covariance) if fast else r
 
     def m_step(
         x: NDArray, found: NDArray | Statistics, old: GaussianMixture | None
     ) -> GaussianMixture:
+        points = look(x)
         if not isinstance(found, Statistics):
-            found = statistics(look(x).x, found, covariance)
+            found = statistics(points.x, found, covariance)
         counts, means, covariances, _ = found
         if prior is None:
             some = counts > 0
@@ -215,8 +207,9 @@ def gaussian_mixture(
                 covariances[~some] = old.covariances[~some]
         else:
             means, covariances = mode(prior, counts, means, covariances)
-        weights = (counts + concentration - 1) / (counts + concentration - 1).sum()
-        return GaussianMixture(weights, means, raised(covariances, floor, scale_of(x)))
+        weights = counts + (concentration - 1)  # in brackets: 1e-20 + 1 − 1 is 0
+        scale = scale_of(points, prior)
+        return GaussianMixture(weights / weights.sum(), means, raised(covariances, floor, scale))
 
     def objective(x: NDArray, parameters: GaussianMixture, found: NDArray | Statistics) -> float:
         if isinstance(found, Statistics):
@@ -228,19 +221,19 @@ def gaussian_mixture(
         return value + log_prior(parameters, prior, concentration)
 
     def init(key: Key, x: NDArray) -> GaussianMixture:
-        points, centre, _ = look(x)
-        n, d = points.shape
+        looked = look(x)
+        n, d = looked.x.shape
         if prior is not None:
             check_columns("prior", len(prior.mean), d)
-        scale = scale_of(x)
+        scale = scale_of(looked, prior)
         if given is not None:
             check_columns("start", given[1].shape[1], d)
             return GaussianMixture(*given[:2], raised(given[2], floor, scale))
         broad = m_step(x, np.full((n, k), 1 / k), None)
-        z = (points - centre) / scale
+        z = (looked.x - looked.centre) / scale
         if start == "random points":
             means = run(kmeans(k), z, key[0], steps=0)[0].parameters.means
-            return broad._replace(means=centre + means * scale)
+            return broad._replace(means=looked.centre + means * scale)
         found = run(kmeans(k, start="k-means++"), z, key[0], steps=100, stop=relative(), memory=1)
         return m_step(x, np.eye(k)[found[-1].expectations], broad)
 

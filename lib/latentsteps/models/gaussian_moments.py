@@ -42,7 +42,8 @@ DIGITS_LOST = 1e6
 float64 responsibilities are then good to about 2e-10 of themselves, usually far better."""
 
 SMALL = 2**18
-"""Multiplications in a product up to which BLAS takes one thread by itself."""
+"""Multiplications in a product up to which OpenBLAS, NumPy's usual BLAS, takes one thread by
+itself. With another BLAS threads may start below it; that costs time and changes no result."""
 
 FEW = 8
 """Below so many chunks threads cost more time than they save."""

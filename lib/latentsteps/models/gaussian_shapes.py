@@ -20,6 +20,10 @@ from scipy.special import multigammaln
 COLLAPSE = 1e-12
 """A variance below this share of the data's is none: too close to the rounding of the data."""
 
+SMALLEST_FLOOR = 1e-10
+"""Eigenvalues are exact to some 1e-16 of the largest, not of themselves: below this share those
+that are raised would come out wrong in so many digits that the objective may fall."""
+
 COLLAPSED = (
     "a covariance is not positive definite: a component has collapsed onto points that span no "
     "volume, where the likelihood has no maximum; take a floor > 0 or a stronger prior, fewer "

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist
 
 from latentsteps.inference.em import em
+from latentsteps.models.gaussian_inputs import as_points
 from latentsteps.trace import Algorithm, Data, Key
 
 STARTS = ("random points", "k-means++")
@@ -102,7 +103,7 @@ def kmeans(
             )
 
     def init(key: Key, x: Data) -> KMeansParameters:
-        x = _checked(x)
+        x = as_points(x, "k-means")
         if given is not None:
             if given.shape[1] != x.shape[1]:
                 raise ValueError(
@@ -118,7 +119,7 @@ def kmeans(
                 f"k is {k} but the data hold only {len(rows)} different points to start from; "
                 f"take k ≤ {len(rows)}, or give the start as an array"
             )
-        return KMeansParameters(x[rows].astype(np.float64))
+        return KMeansParameters(x[rows])
 
     return em(
         init=init,
@@ -129,24 +130,6 @@ def kmeans(
         name="k-means",
         direction="down",
     )
-
-
-def _checked(x: Data) -> NDArray:
-    x = np.asarray(x)
-    if x.ndim != 2 or 0 in x.shape:
-        raise ValueError(
-            f"the data have shape {x.shape}; k-means takes (N, D), one point a row "
-            "(x[:, None] makes one column of a list of numbers)"
-        )
-    if x.dtype.kind not in "biuf":
-        raise ValueError(f"the data are of type {x.dtype}; k-means takes numbers")
-    bad = np.flatnonzero(~np.isfinite(x).all(axis=1))
-    if bad.size:
-        raise ValueError(
-            f"{bad.size} of {len(x)} points hold NaN or an infinity, the first in row {bad[0]}; "
-            "drop them or fill them in"
-        )
-    return x
 
 
 def _random_points(x: NDArray, k: int, rng: np.random.Generator) -> list[int]:

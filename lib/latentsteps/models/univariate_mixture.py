@@ -16,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from latentsteps.inference.em import bound, em, soft
+from latentsteps.inference.em import bound, em
+from latentsteps.models.gaussian_inputs import posterior
 from latentsteps.trace import Algorithm, Data, Key
 
 LEARN = ("everything", "means")
@@ -37,9 +38,9 @@ def log_joint(x: ArrayLike, parameters: UnivariateMixture) -> NDArray[np.float64
     """log p(x_n, k) in nats, (N, K); −∞ for a component of weight zero."""
     weights, means, variances = parameters
     gap = np.asarray(x, dtype=np.float64)[:, None] - means
-    with np.errstate(divide="ignore"):
-        log_weights = np.log(weights)
-    return log_weights - 0.5 * np.log(2 * np.pi * np.asarray(variances)) - gap**2 / (2 * variances)
+    with np.errstate(divide="ignore", over="ignore"):  # −∞ for no weight, and far away
+        log_weights, squares = np.log(weights), gap**2 / (2 * np.asarray(variances))
+    return log_weights - 0.5 * np.log(2 * np.pi * np.asarray(variances)) - squares
 
 
 def update(x: ArrayLike, q: NDArray, old: UnivariateMixture) -> UnivariateMixture:
@@ -59,8 +60,9 @@ def update(x: ArrayLike, q: NDArray, old: UnivariateMixture) -> UnivariateMixtur
     # From the new means: Σ r x² / N − a² would lose its digits far from zero.
     squares = (q * (x[:, None] - means) ** 2).sum(axis=0)
     variances[some] = squares[some] / counts[some]
-    # 1e-20 of the data's own: below that differences of float64 numbers are rounding.
-    collapsed = np.flatnonzero(variances <= 1e-20 * x.var())
+    # Below that a variance is rounding: of the data's spread, and of numbers as large as they are.
+    rounding = max(1e-20 * x.var(), (4 * np.finfo(np.float64).eps * np.abs(x).max()) ** 2)
+    collapsed = np.flatnonzero(variances <= rounding)
     if collapsed.size:
         k = int(collapsed[0])
         raise ValueError(
@@ -94,7 +96,13 @@ def univariate_mixture(
     """
     if learn not in LEARN:
         raise ValueError(f"learn is {learn!r}; it is 'everything' or 'means'")
-    given = UnivariateMixture(*(np.array(field, dtype=np.float64) for field in start))
+    try:
+        given = UnivariateMixture(*(np.array(field, dtype=np.float64) for field in start))
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"start is {start!r}; it is a UnivariateMixture: weights, means and variances, each an "
+            "array of numbers (K,)"
+        ) from None
     shapes = [field.shape for field in given]
     if given.weights.ndim != 1 or len(given.weights) < 1 or len(set(shapes)) > 1:
         raise ValueError(f"the start has shapes {shapes}; all three are (K,), for one K")
@@ -114,7 +122,7 @@ def univariate_mixture(
         return given
 
     def e_step(x: Data, parameters: UnivariateMixture) -> NDArray[np.float64]:
-        return soft(log_joint(x, parameters))
+        return posterior(log_joint(x, parameters))
 
     def m_step(x: Data, q: NDArray, old: UnivariateMixture) -> UnivariateMixture:
         if learn == "means":
