@@ -1,0 +1,320 @@
+"""The picture of EM's bound: its numbers against autodiff, its pictures on every kind of state."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from jax.scipy.stats import norm as jax_norm
+from matplotlib import rc_context
+
+from latentsteps.data import old_faithful
+from latentsteps.inference import em
+from latentsteps.inference.em import E_STEP, M_STEP
+from latentsteps.jax64 import jax, jnp
+from latentsteps.models.univariate_mixture import (
+    UnivariateMixture,
+    log_joint,
+    univariate_mixture,
+)
+from latentsteps.stepper import Stepper
+from latentsteps.stepper.frames import filmstrip, render
+from latentsteps.trace import run
+from latentsteps.views import bound as view
+from latentsteps.views import slices, style
+
+X = old_faithful()[:, 0]
+
+
+def mixture(weights, means, variances):
+    return UnivariateMixture(
+        *(np.array(field, dtype=float) for field in (weights, means, variances))
+    )
+
+
+def bound(x, q, parameters):
+    return em.bound(log_joint(x, parameters), q)
+
+
+STARTS = {
+    "apart": mixture([0.5, 0.5], [2.5, 3.5], [1.0, 1.0]),
+    "symmetric": mixture([0.5, 0.5], [3.4, 3.4], [1.3, 1.3]),
+    "spike": mixture([0.02, 0.98], [3.6, 3.5], [0.001, 1.3]),
+    "narrow": mixture([0.5, 0.5], [4.0, 4.7], [0.05, 0.05]),
+    "three": mixture([0.3, 0.3, 0.4], [2.0, 3.5, 4.5], [0.1, 0.5, 0.1]),
+}
+ALONG = [("means", 0), ("means", 1), ("variances", 0), ("variances", 1), ("weights", 0)]
+
+
+def trace_from(name, steps=6, **rest):
+    return run(univariate_mixture(STARTS[name], **rest), X, steps=steps)
+
+
+def jax_slopes(parameters, q, along):
+    """Slopes of log-likelihood and bound by automatic differentiation, along one parameter."""
+    name, k = along
+    place = UnivariateMixture._fields.index(name)
+
+    def joint(value):
+        fields = [jnp.asarray(field) for field in parameters]
+        if name == "weights":
+            rest = jnp.sum(fields[0]) - fields[0][k]
+            fields[0] = fields[0] * (1 - value) / rest
+        fields[place] = fields[place].at[k].set(value)
+        weights, means, variances = fields
+        return jax_norm.logpdf(X[:, None], means, jnp.sqrt(variances)) + jnp.log(weights)
+
+    here = float(getattr(parameters, name)[k])
+    upper = jax.grad(lambda v: jax.scipy.special.logsumexp(joint(v), axis=1).sum())(here)
+    lower = jax.grad(lambda v: jnp.vdot(q, joint(v)))(here)
+    return float(upper), float(lower)
+
+
+@pytest.mark.parametrize("along", ALONG)
+@pytest.mark.parametrize("name", ["apart", "narrow", "spike"])
+def test_slopes_are_those_of_autodiff_and_equal_after_e(name, along):
+    trace = trace_from(name)
+    for t in (0, 1, 4, 5):
+        state = trace[t]
+        ours = slices.slopes(log_joint, bound, X, state, along)
+        theirs = jax_slopes(state.parameters, state.expectations, along)
+        # Central differences: their error is of second order in a step of 1e-5 of the scale.
+        scale = max(1.0, *map(abs, theirs))
+        assert ours.log_likelihood == pytest.approx(theirs[0], abs=1e-4 * scale)
+        assert ours.bound == pytest.approx(theirs[1], abs=1e-4 * scale)
+        if state.phase == E_STEP:
+            assert ours.log_likelihood == pytest.approx(ours.bound, abs=1e-4 * scale)
+        else:  # the M step went to the top
+            assert abs(ours.bound) <= 1e-4 * scale
+
+
+def test_values_are_what_they_say():
+    trace = trace_from("apart")
+    for t, state in enumerate(trace):
+        found = slices.values(log_joint, bound, X, state)
+        q = state.expectations
+        assert found.bound == pytest.approx(trace.objective[t])
+        assert found.expected == pytest.approx(np.sum(q * log_joint(X, state.parameters)))
+        if state.phase == E_STEP:
+            assert found.gap == 0
+        else:
+            posterior = em.soft(log_joint(X, state.parameters))
+            assert found.gap == pytest.approx(np.sum(q * np.log(q / posterior)))
+            assert found.gap > 0
+
+
+def test_q_may_fall_while_the_log_likelihood_rises():
+    trace = trace_from("narrow", steps=3)
+    first, third = (slices.values(log_joint, bound, X, trace[t]) for t in (1, 3))
+    assert third.log_likelihood > first.log_likelihood + 5
+    assert third.expected < first.expected - 5
+
+
+def test_a_moved_weight_is_paid_by_the_others():
+    parameters = mixture([0.2, 0.2, 0.6], [0, 1, 2], [1, 1, 1])
+    moved = slices.moved(parameters, ("weights", 0), 0.6)
+    np.testing.assert_allclose(moved.weights, [0.6, 0.1, 0.3])
+    assert parameters.weights[0] == 0.2
+
+
+@pytest.mark.parametrize("along", ALONG)
+@pytest.mark.parametrize("name", list(STARTS))
+def test_the_window_shows_the_present_point_and_the_hill(name, along):
+    trace = trace_from(name)
+    history = slices.History(log_joint, bound)
+    for t in range(len(trace)):
+        moment = trace.at(t)
+        frame = slices.window(bound, moment, along, history(moment))
+        assert (np.diff(frame.values) > 0).all()
+        here = slices.value_of(moment.state.parameters, along)
+        assert frame.values[0] < here < frame.values[-1]
+        if along[0] != "means":
+            assert frame.values[0] > 0
+        _, lower = slices.curves(log_joint, bound, X, moment.state, along, frame.values)
+        if name != "symmetric":
+            # It falls by enough to be seen, and not by so much that it is a needle.
+            fall = np.nanmax(lower) - lower[[0, -1]]
+            assert 1.0 < fall.max() < 100 * frame.nats
+
+
+def test_near_the_end_there_is_still_something_to_see():
+    trace = trace_from("apart", steps=400)
+    moment = trace.at(399)
+    assert moment.state.phase == M_STEP
+    history = slices.History(log_joint, bound)(moment)
+    frame = slices.window(bound, moment, ("means", 0), history)
+    upper, lower = slices.curves(log_joint, bound, X, moment.state, ("means", 0), frame.values)
+    assert np.ptp(lower) > 5
+    assert np.ptp(frame.values) < 0.5
+    assert (upper >= lower - 1e-9).all()
+
+
+def test_the_descriptions_say_the_numbers():
+    trace = trace_from("apart")
+    along = view.bound_view(log_joint, bound)
+    assert along.describe(trace.at(0)) == (
+        "State 0: after the E step, log-likelihood −444.6, F −444.6, gap 0, Q −591.6. Along a₁, "
+        "now 2.5, the slope of the log-likelihood is 31.1, of F 31.1."
+    )
+    after = along.describe(trace.at(1))
+    assert "after the M step" in after
+    assert "gap 2.2" in after
+    assert after.endswith("the slope of the log-likelihood is −10.4, of F 0.")
+    path = view.path_view(log_joint, bound).describe(trace.at(0))
+    assert path.endswith("The way has come to a₁ = 2.5 and a₂ = 3.5.")
+
+
+def test_the_views_have_names_for_a_control():
+    assert list(view.views(log_joint, bound)) == [
+        "along a₁", "along a₂", "along σ²₁", "along σ²₂", "along π₁", "along π₂",
+        "path over a₁, a₂",
+    ]  # fmt: skip
+    assert list(view.views(log_joint, bound, k=1)) == ["along a₁", "along σ²₁", "along π₁"]
+
+
+def drawn(given, moment, size):
+    with rc_context(style.RC):
+        figure = style.new_figure(*size)
+        given.draw(figure, moment)
+        figure.canvas.draw()
+    return figure
+
+
+SIZES = [(9.0, 5.0), (4.6, 5.2), (3.6, 4.4)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", list(STARTS))
+@pytest.mark.parametrize("which", ["along a₁", "along σ²₂", "path over a₁, a₂"])
+def test_pictures_are_opaque_and_keep_their_text_inside(name, which, size):
+    trace = trace_from(name, steps=5)
+    k = len(STARTS[name].weights)
+    given = view.views(log_joint, bound, k=k, unit="minutes")[which]
+    for t in (1, 4):
+        figure = drawn(given, trace.at(t), size)
+        assert (np.asarray(figure.canvas.buffer_rgba())[:, :, 3] == 255).all()
+        width, height = figure.bbox.width, figure.bbox.height
+        texts = list(figure.texts)
+        for axes in figure.axes:
+            texts += [axes.title, axes._left_title, axes._right_title, *axes.texts]
+            texts += [axes.xaxis.label, axes.yaxis.label]
+        for text in texts:
+            if text.get_text() and text.get_visible():
+                box = text.get_window_extent()
+                assert box.x0 >= -1, text
+                assert box.y0 >= -1, text
+                assert box.x1 <= width + 1, text
+                assert box.y1 <= height + 1, text
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("t", [17, 18])
+def test_titles_do_not_run_into_each_other(t, size):
+    trace = trace_from("apart", steps=18)
+    for given in view.views(log_joint, bound, unit="minutes").values():
+        figure = drawn(given, trace.at(t), size)
+        for axes in figure.axes:
+            left, right = axes._left_title, axes._right_title
+            if left.get_text() and right.get_text():
+                assert left.get_window_extent().x1 < right.get_window_extent().x0
+
+
+def nowhere(what):
+    """EM by a learner: what they return is not a number, or not what it should be."""
+
+    def m_step(x, q, old):
+        counts = q.sum(axis=0)
+        means = x @ q / counts
+        variances = (q * (x[:, None] - means) ** 2).sum(axis=0) / counts
+        new = UnivariateMixture(counts / len(x), means, variances)
+        return new._replace(**what(new))
+
+    return em.em(
+        init=lambda key, x: STARTS["apart"],
+        e_step=lambda x, now: em.soft(log_joint(x, now)),
+        m_step=m_step,
+        objective=lambda x, now, q: bound(x, q, now),
+        half_steps=True,
+    )
+
+
+BROKEN = {
+    "a variance": lambda new: {"variances": new.variances * np.nan},
+    "a mean": lambda new: {"means": np.array([np.nan, 4.0])},
+    "a negative variance": lambda new: {"variances": -new.variances},
+    "a zero variance": lambda new: {"variances": 0 * new.variances},
+    "weights": lambda new: {"weights": new.weights * np.nan},
+    "no weight": lambda new: {"weights": np.array([0.0, 1.0])},
+}
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # a learner's own function gives them
+@pytest.mark.parametrize("what", list(BROKEN))
+def test_what_is_no_number_does_not_break_a_picture(what):
+    trace = run(nowhere(BROKEN[what]), X, steps=3)
+    views = view.views(log_joint, bound, unit="minutes")
+    for name in ("along a₁", "along σ²₁", "along π₁", "path over a₁, a₂"):
+        for t in (1, 2):
+            frame = render({"": trace}, views[name], t)
+            assert frame.text.startswith(f"State {t}: after the ")
+
+
+def test_a_wrong_m_step_is_seen_to_leave_the_top():
+    def off(new):
+        return {"means": new.means + 0.5}
+
+    trace = run(nowhere(off), X, steps=1)
+    at = slices.slopes(log_joint, bound, X, trace[1], ("means", 0))
+    assert abs(at.bound) > 10
+    assert trace.at(1).state.phase == M_STEP
+
+
+def test_a_landscape_is_computed_once_while_the_rest_stays():
+    calls = 0
+
+    def counted(x, parameters):
+        nonlocal calls
+        calls += 1
+        return log_joint(x, parameters)
+
+    trace = trace_from("apart", learn="means")
+    given = view.path_view(counted, bound)
+    counts = []
+    for t in range(4):
+        drawn(given, trace.at(t), (9.0, 5.0))
+        counts.append(calls)
+    # Each picture needs a few for the data and the values, and only the first a whole grid.
+    assert counts[0] > 40
+    assert max(np.diff(counts)) < 20
+
+
+def test_the_landscape_is_the_log_likelihood():
+    trace = trace_from("three", steps=1)
+    moment = trace.at(1)
+    grid = view._Landscape(log_joint, (0, 2))(moment)
+    for row, column in ((3, 40), (20, 7)):
+        means = moment.state.parameters.means.copy()
+        means[[0, 2]] = grid.places[[column, row]]
+        there = moment.state.parameters._replace(means=means)
+        assert grid.heights[row, column] == pytest.approx(
+            slices.log_likelihood(log_joint, X, there)
+        )
+
+
+def test_pictures_differ_from_state_to_state_and_stand_side_by_side():
+    trace = trace_from("apart")
+    views = view.views(log_joint, bound, unit="minutes")
+    pictures = {render({"": trace}, views[name], t).png for name in views for t in (0, 1, 2)}
+    assert len(pictures) == 3 * len(views)
+    both = render({"yours": trace, "reference": trace}, views["along a₁"], 1)
+    assert both.text.startswith("yours: State 1")
+    assert filmstrip({"": trace}, views["along a₁"], [0, 1])
+
+
+def test_the_stepper_takes_the_views():
+    stepper = Stepper(
+        univariate_mixture,
+        X,
+        view.views(log_joint, bound),
+        controls={"start": STARTS, "learn": ["everything", "means"]},
+    )
+    assert "State 0: after the E step" in stepper._repr_mimebundle_()["text/plain"]
