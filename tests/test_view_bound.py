@@ -20,6 +20,7 @@ from latentsteps.stepper import Stepper
 from latentsteps.stepper.frames import filmstrip, render
 from latentsteps.trace import run
 from latentsteps.views import bound as view
+from latentsteps.views import bound_parts as parts
 from latentsteps.views import slices, style
 
 X = old_faithful()[:, 0]
@@ -102,6 +103,41 @@ def test_values_are_what_they_say():
             assert found.gap > 0
 
 
+def test_a_history_ends_at_its_moment_whatever_was_seen_before():
+    trace = trace_from("apart")
+    history = slices.History(log_joint, bound)
+    all_values = history(trace.at(5))
+    assert len(all_values) == 6
+    assert history(trace.at(2)) == all_values[:3]
+
+
+def test_views_from_one_call_share_what_they_computed():
+    calls = 0
+
+    def counted(x, q, parameters):
+        nonlocal calls
+        calls += 1
+        return bound(x, q, parameters)
+
+    trace = trace_from("apart", steps=20)
+    several = list(view.views(log_joint, counted).values())
+    several[0].describe(trace.at(20))
+    assert calls > 20
+    for given in several[1:]:
+        calls = 0
+        given.describe(trace.at(20))
+        assert calls < 10  # for the slopes alone
+
+
+def test_a_slope_that_is_rounding_alone_is_zero():
+    # Both components are the one Gaussian that fits best: no mean or variance has a way up.
+    equal = mixture([0.5, 0.5], [X.mean()] * 2, [X.var()] * 2)
+    trace = run(univariate_mixture(equal), X, steps=1)
+    for t in (0, 1):
+        for along in ALONG[:4]:
+            assert slices.slopes(log_joint, bound, X, trace[t], along) == (0.0, 0.0)
+
+
 def test_q_may_fall_while_the_log_likelihood_rises():
     trace = trace_from("narrow", steps=3)
     first, third = (slices.values(log_joint, bound, X, trace[t]) for t in (1, 3))
@@ -177,6 +213,73 @@ def drawn(given, moment, size):
         given.draw(figure, moment)
         figure.canvas.draw()
     return figure
+
+
+def lines(axes, colour, dashes=None):
+    """The lines of a colour and a style, as arrays (2, points)."""
+    return [
+        np.array(line.get_data(), dtype=float)
+        for line in axes.lines
+        if line.get_color() == colour and dashes in (None, line.get_linestyle())
+    ]
+
+
+@pytest.mark.parametrize("t", [0, 1])
+def test_every_curve_passes_through_its_present_value(t):
+    moment = trace_from("apart").at(t)
+    along = ("means", 1)
+    main = drawn(view.bound_view(log_joint, bound, along=along), moment, (9.0, 5.0)).axes[2]
+    now = slices.values(log_joint, bound, X, moment.state)
+    here = slices.value_of(moment.state.parameters, along)
+    # All curves are at the same 49 places; a parabola through three of them is near enough.
+    for colour, value in (
+        (parts.LIKELIHOOD, now.log_likelihood),
+        (parts.BOUND, now.bound),
+        (parts.EXPECTED, now.expected),
+    ):
+        (places, heights), *_ = (each for each in lines(main, colour) if each.shape[1] == 49)
+        near = np.abs(places - here).argsort()[:3]
+        through = np.polynomial.Polynomial.fit(places[near], heights[near], 2)
+        assert through(here) == pytest.approx(value, abs=0.05)
+    assert abs(now.expected - now.bound) > 50
+
+
+@pytest.mark.parametrize("along", [("means", 0), ("variances", 0)])
+def test_the_tangents_touch_their_curves(along):
+    # A variance other than 1: on a logarithmic axis the slope is 0.3 times that per minute².
+    start = mixture([0.4, 0.6], [2.2, 4.2], [0.3, 0.3])
+    moment = run(univariate_mixture(start), X, steps=2).at(0)
+    main = drawn(view.bound_view(log_joint, bound, along=along), moment, (9.0, 5.0)).axes[2]
+    assert main.get_xscale() == ("log" if along[0] == "variances" else "linear")
+    pieces = lines(main, parts.TANGENT)
+    assert len(pieces) == 2
+    height = np.ptp(main.get_ylim())
+    here = slices.value_of(moment.state.parameters, along)
+    now = slices.values(log_joint, bound, X, moment.state)
+    for which, (across, up) in enumerate(pieces):
+        # A twentieth of the way along: there the curve has hardly left its tangent.
+        if along[0] == "variances":
+            ends = here * (across / here) ** 0.05
+        else:
+            ends = here + 0.05 * (across - here)
+        curve = slices.curves(log_joint, bound, X, moment.state, along, ends)[which]
+        rise = np.diff(curve).item()
+        assert abs(rise) > 0.005 * height
+        assert 0.05 * np.diff(up).item() == pytest.approx(rise, rel=0.02)
+        assert up.mean() == pytest.approx(now[which])
+
+
+@pytest.mark.parametrize("t", [1, 5])
+def test_a_gaps_bar_ends_at_its_power_of_ten(t):
+    moment = trace_from("apart").at(t)
+    gaps = drawn(view.bound_view(log_joint, bound), moment, (9.0, 5.0)).axes[4]
+    gap = slices.values(log_joint, bound, X, moment.state).gap
+    bars = gaps.collections[0].get_segments()
+    assert len(bars) == (t + 1) // 2  # none after an E step
+    (across, _), (_, top) = bars[-1]
+    assert across == t
+    assert top == pytest.approx(np.log10(gap))
+    assert abs(top) > 0.01
 
 
 SIZES = [(9.0, 5.0), (4.6, 5.2), (3.6, 4.4)]
@@ -285,6 +388,15 @@ def test_a_landscape_is_computed_once_while_the_rest_stays():
     # Each picture needs a few for the data and the values, and only the first a whole grid.
     assert counts[0] > 40
     assert max(np.diff(counts)) < 20
+
+
+def test_a_landscape_is_computed_anew_where_the_rest_has_changed():
+    trace = trace_from("apart", steps=3, learn="everything")
+    kept = view._Landscape(log_joint, (0, 1))
+    for t in (1, 3):
+        fresh = view._Landscape(log_joint, (0, 1))(trace.at(t))
+        np.testing.assert_array_equal(kept(trace.at(t)).heights, fresh.heights)
+    assert not np.allclose(fresh.heights, kept(trace.at(1)).heights)
 
 
 def test_the_landscape_is_the_log_likelihood():

@@ -98,6 +98,21 @@ def test_a_spike_is_said_and_ringed():
     assert "spike" not in view.describe(traced(BOOK, 2).at(2))
 
 
+@pytest.mark.parametrize("minutes", [1.0, 1e-3, 1e3])
+def test_a_spike_is_one_on_the_datas_own_scale(minutes):
+    # Not standardised, in three units of time: the variances are 1.3 and 184 minutes².
+    raw = minutes * old_faithful()
+    spread = raw.std(axis=0)
+    means = np.array([raw[3], raw.mean(axis=0)])
+    for share, is_spike in ((0.0011, False), (0.0009, True)):
+        thin = share * np.diag(spread**2)
+        start = GaussianMixture(HALF, means, np.array([thin, np.cov(raw.T, ddof=0)]))
+        text = view.describe(run(gaussian_mixture(2, start=start), raw, steps=0).at(0))
+        assert ("spike" in text) == is_spike
+        if is_spike:
+            assert "smallest spread 0.0009" in text
+
+
 def test_several_spikes_have_one_word():
     covariances = np.array([1e-6 * np.eye(2), 1e-6 * np.eye(2), OWN])
     three = GaussianMixture(np.full(3, 1 / 3), np.array([X[0], X[1], [0, 0]]), covariances)

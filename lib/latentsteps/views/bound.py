@@ -49,7 +49,11 @@ def bound_view(
     along: the field and the entry of the parameter that is varied.
     unit: of the data, for the axes.
     """
-    history = History(log_joint, bound)
+    return _bound_view(History(log_joint, bound), along, unit)
+
+
+def _bound_view(history: History, along: Along, unit: str) -> style.View:
+    log_joint, bound = history.log_joint, history.bound
 
     def draw(figure: style.AnyFigure, moment: Moment) -> None:
         past = history(moment)
@@ -79,14 +83,17 @@ def path_view(
     Column k of ``log_joint`` has to depend on component k's parameters alone, as log p(x_n, k)
     does: where a learner's does not, the contours are not its log-likelihood's.
     """
+    return _path_view(History(log_joint, bound), pair, unit)
+
+
+def _path_view(history: History, pair: tuple[int, int], unit: str) -> style.View:
     first, second = (("means", k) for k in pair)
-    history = History(log_joint, bound)
-    landscape = _Landscape(log_joint, pair)
+    landscape = _Landscape(history.log_joint, pair)
 
     def draw(figure: style.AnyFigure, moment: Moment) -> None:
         past = history(moment)
         data, shares, main, values, gaps = places(figure)
-        draw_data(data, shares, log_joint, moment, pair[0], unit)
+        draw_data(data, shares, history.log_joint, moment, pair[0], unit)
         _draw_path(main, landscape(moment), moment, (first, second), unit)
         draw_values(figure, values, gaps, moment, past)
 
@@ -104,13 +111,14 @@ def views(
     log_joint: LogJoint, bound: Bound, *, k: int = 2, unit: str = ""
 ) -> dict[str, style.View]:
     """All views of a mixture of ``k`` components, by their names in a stepper's control."""
+    history = History(log_joint, bound)  # one for all: a change of view computes no state anew
     found: dict[str, style.View] = {}
     for name in ("means", "variances", "weights"):
         for i in range(k):
             along = (name, i)
-            found[f"along {symbol(along)}"] = bound_view(log_joint, bound, along=along, unit=unit)
+            found[f"along {symbol(along)}"] = _bound_view(history, along, unit)
     if k > 1:
-        found["path over a₁, a₂"] = path_view(log_joint, bound, unit=unit)
+        found["path over a₁, a₂"] = _path_view(history, (0, 1), unit)
     return found
 
 
@@ -136,12 +144,9 @@ class _Landscape:
     def __call__(self, moment: Moment) -> Grid:
         parameters = self._at(moment, 0.0)
         key = tuple(np.asarray(field).tobytes() for field in parameters)
-        if moment.trace is not None:
-            known, grid = self._kept.get(moment.trace, (None, None))
-            if known == key and grid is not None:
-                return grid
-        grid = self._computed(moment)
-        if moment.trace is not None:
+        known, grid = self._kept.get(moment.trace, (None, None))
+        if known != key or grid is None:
+            grid = self._computed(moment)
             self._kept[moment.trace] = key, grid
         return grid
 
@@ -184,8 +189,7 @@ def _draw_path(
             across, across, heights, levels=levels, colors="#777777", linewidths=0.6,
             linestyles="solid",
         )  # fmt: skip
-    trace = moment.trace
-    states = [moment.state] if trace is None else [trace[t] for t in range(moment.t + 1)]
+    states = [moment.trace[t] for t in range(moment.t + 1)]
     way = np.array(
         [[slices.value_of(state.parameters, along) for along in pair] for state in states]
     )

@@ -78,16 +78,14 @@ class History:
     """:func:`values` of all states of a trace so far, each computed once."""
 
     def __init__(self, log_joint: LogJoint, bound: Bound) -> None:
-        self._functions = log_joint, bound
+        self.log_joint, self.bound = log_joint, bound
         self._known: WeakKeyDictionary[Trace, list[Values]] = WeakKeyDictionary()
 
     def __call__(self, moment: Moment) -> list[Values]:
-        """The values of states 0 to ``moment.t``; of the last one alone if there is no trace."""
-        if moment.trace is None:
-            return [values(*self._functions, moment.data, moment.state)]
+        """The values of states 0 to ``moment.t``."""
         known = self._known.setdefault(moment.trace, [])
         for t in range(len(known), moment.t + 1):
-            known.append(values(*self._functions, moment.data, moment.trace[t]))
+            known.append(values(self.log_joint, self.bound, moment.data, moment.trace[t]))
         return known[: moment.t + 1]
 
 
