@@ -23,6 +23,8 @@ from latentsteps.views import bound as view
 from latentsteps.views import bound_parts as parts
 from latentsteps.views import slices, style
 
+PATH = "path over a₁, a₂"
+
 X = old_faithful()[:, 0]
 
 
@@ -186,7 +188,7 @@ def test_near_the_end_there_is_still_something_to_see():
 
 def test_the_descriptions_say_the_numbers():
     trace = trace_from("apart")
-    along = view.bound_view(log_joint, bound)
+    along = view.views(log_joint, bound)["along a₁"]
     assert along.describe(trace.at(0)) == (
         "State 0: after the E step, log-likelihood −444.6, F −444.6, gap 0, Q −591.6. Along a₁, "
         "now 2.5, the slope of the log-likelihood is 31.1, of F 31.1."
@@ -195,14 +197,14 @@ def test_the_descriptions_say_the_numbers():
     assert "after the M step" in after
     assert "gap 2.2" in after
     assert after.endswith("the slope of the log-likelihood is −10.4, of F 0.")
-    path = view.path_view(log_joint, bound).describe(trace.at(0))
+    path = view.views(log_joint, bound)[PATH].describe(trace.at(0))
     assert path.endswith("The way has come to a₁ = 2.5 and a₂ = 3.5.")
 
 
 def test_the_views_have_names_for_a_control():
     assert list(view.views(log_joint, bound)) == [
         "along a₁", "along a₂", "along σ²₁", "along σ²₂", "along π₁", "along π₂",
-        "path over a₁, a₂",
+        PATH,
     ]  # fmt: skip
     assert list(view.views(log_joint, bound, k=1)) == ["along a₁", "along σ²₁", "along π₁"]
 
@@ -228,7 +230,9 @@ def lines(axes, colour, dashes=None):
 def test_every_curve_passes_through_its_present_value(t):
     moment = trace_from("apart").at(t)
     along = ("means", 1)
-    main = drawn(view.bound_view(log_joint, bound, along=along), moment, (9.0, 5.0)).axes[2]
+    main = drawn(
+        view.views(log_joint, bound)[f"along {parts.symbol(along)}"], moment, (9.0, 5.0)
+    ).axes[2]
     now = slices.values(log_joint, bound, X, moment.state)
     here = slices.value_of(moment.state.parameters, along)
     # All curves are at the same 49 places; a parabola through three of them is near enough.
@@ -249,7 +253,9 @@ def test_the_tangents_touch_their_curves(along):
     # A variance other than 1: on a logarithmic axis the slope is 0.3 times that per minute².
     start = mixture([0.4, 0.6], [2.2, 4.2], [0.3, 0.3])
     moment = run(univariate_mixture(start), X, steps=2).at(0)
-    main = drawn(view.bound_view(log_joint, bound, along=along), moment, (9.0, 5.0)).axes[2]
+    main = drawn(
+        view.views(log_joint, bound)[f"along {parts.symbol(along)}"], moment, (9.0, 5.0)
+    ).axes[2]
     assert main.get_xscale() == ("log" if along[0] == "variances" else "linear")
     pieces = lines(main, parts.TANGENT)
     assert len(pieces) == 2
@@ -272,7 +278,7 @@ def test_the_tangents_touch_their_curves(along):
 @pytest.mark.parametrize("t", [1, 5])
 def test_a_gaps_bar_ends_at_its_power_of_ten(t):
     moment = trace_from("apart").at(t)
-    gaps = drawn(view.bound_view(log_joint, bound), moment, (9.0, 5.0)).axes[4]
+    gaps = drawn(view.views(log_joint, bound)["along a₁"], moment, (9.0, 5.0)).axes[4]
     gap = slices.values(log_joint, bound, X, moment.state).gap
     bars = gaps.collections[0].get_segments()
     assert len(bars) == (t + 1) // 2  # none after an E step
@@ -287,7 +293,7 @@ SIZES = [(9.0, 5.0), (4.6, 5.2), (3.6, 4.4)]
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", list(STARTS))
-@pytest.mark.parametrize("which", ["along a₁", "along σ²₂", "path over a₁, a₂"])
+@pytest.mark.parametrize("which", ["along a₁", "along σ²₂", PATH])
 def test_pictures_are_opaque_and_keep_their_text_inside(name, which, size):
     trace = trace_from(name, steps=5)
     k = len(STARTS[name].weights)
@@ -355,7 +361,7 @@ BROKEN = {
 def test_what_is_no_number_does_not_break_a_picture(what):
     trace = run(nowhere(BROKEN[what]), X, steps=3)
     views = view.views(log_joint, bound, unit="minutes")
-    for name in ("along a₁", "along σ²₁", "along π₁", "path over a₁, a₂"):
+    for name in ("along a₁", "along σ²₁", "along π₁", PATH):
         for t in (1, 2):
             frame = render({"": trace}, views[name], t)
             assert frame.text.startswith(f"State {t}: after the ")
@@ -380,7 +386,7 @@ def test_a_landscape_is_computed_once_while_the_rest_stays():
         return log_joint(x, parameters)
 
     trace = trace_from("apart", learn="means")
-    given = view.path_view(counted, bound)
+    given = view.views(counted, bound)[PATH]
     counts = []
     for t in range(4):
         drawn(given, trace.at(t), (9.0, 5.0))

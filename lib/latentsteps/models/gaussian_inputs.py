@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from latentsteps.inference.em import soft
 from latentsteps.models.gaussian_shapes import SMALLEST_FLOOR, NormalInverseWishart, factors
+from latentsteps.models.points import as_points
 
 STARTS = ("k-means", "random points")
 
@@ -29,28 +30,6 @@ class Points(NamedTuple):
     """(D,): its standard deviation (ddof = 0); 0 for a constant column."""
 
 
-def as_points(x: ArrayLike, who: str = "a Gaussian mixture") -> NDArray[np.float64]:
-    """Points (N, D) as float64, without a copy where they are that already, for the model ``who``.
-
-    Raises ValueError for another shape, for what is no number, for NaN and infinities.
-    """
-    points = np.asarray(x)
-    if points.ndim != 2 or 0 in points.shape:
-        raise ValueError(
-            f"the data have shape {points.shape}; {who} takes (N, D), one point a row "
-            "(x[:, None] makes one column of a list of numbers)"
-        )
-    if points.dtype.kind not in "biuf":
-        raise ValueError(f"the data are of type {points.dtype}; {who} takes numbers")
-    bad = np.flatnonzero(~np.isfinite(points).all(axis=1))
-    if bad.size:
-        raise ValueError(
-            f"{bad.size} of {len(points)} points hold NaN or an infinity, the first in row "
-            f"{bad[0]}; drop them or fill them in"
-        )
-    return points.astype(np.float64, copy=False)
-
-
 def looking_once() -> Callable[[ArrayLike], Points]:
     """A function that checks data and measures them, and remembers the last read-only ones.
 
@@ -64,7 +43,7 @@ def looking_once() -> Callable[[ArrayLike], Points]:
         known = held  # once: another thread may set it meanwhile
         if known[1] is not None and x is known[0] and _read_only(x):
             return known[1]
-        points = as_points(x)
+        points = as_points(x, "a Gaussian mixture")
         first = points[0]  # taken away, so that a constant column has exactly no spread
         with np.errstate(over="ignore", invalid="ignore"):
             shifted = points - first

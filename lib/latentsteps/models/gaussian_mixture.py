@@ -25,7 +25,6 @@ from scipy.special import gammaln, logsumexp, xlogy
 
 from latentsteps.inference.em import bound, em
 from latentsteps.models.gaussian_inputs import (
-    as_points,
     as_shapes,
     check_arguments,
     check_columns,
@@ -52,6 +51,7 @@ from latentsteps.models.gaussian_shapes import (
     raised,
 )
 from latentsteps.models.kmeans import kmeans
+from latentsteps.models.points import as_points
 from latentsteps.trace import Algorithm, Key, relative, run
 
 __all__ = [
@@ -83,7 +83,7 @@ def log_normal(x: ArrayLike, means: ArrayLike, covariances: ArrayLike) -> NDArra
     Covariances are (K, D, D), or (K, D) for diagonal ones. Raises ValueError where one of them is
     not positive definite, and where points, means or covariances are of other shapes or not finite.
     """
-    x = as_points(x)
+    x = as_points(x, "a Gaussian mixture")
     means, covariances = as_shapes(means, covariances, x.shape[1])
     factor = factors(covariances)
     # The small factors are inverted, not the points solved for: triangular solves start threads,

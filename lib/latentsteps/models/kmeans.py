@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist
 
 from latentsteps.inference.em import em
-from latentsteps.models.gaussian_inputs import as_points
+from latentsteps.models.points import as_points
 from latentsteps.trace import Algorithm, Data, Key
 
 STARTS = ("random points", "k-means++")

@@ -37,22 +37,34 @@ class Grid(NamedTuple):
     """A row for each place of the second mean, a column for each of the first."""
 
 
-def bound_view(
-    log_joint: LogJoint, bound: Bound, *, along: Along = ("means", 0), unit: str = ""
-) -> style.View:
-    """Log-likelihood and bound along one parameter.
+def views(
+    log_joint: LogJoint, bound: Bound, *, k: int = 2, unit: str = ""
+) -> dict[str, style.View]:
+    """All views of a mixture of ``k`` components, by their names in a stepper's control: along each
+    parameter, as in ``"along a₁"``, and the path over the first two means.
 
     Parameters
     ----------
-    log_joint: ``(x, parameters) -> (N, K)``, log p(x_n, k) in nats.
+    log_joint: ``(x, parameters) -> (N, K)``, log p(x_n, k) in nats. For the path's contours column
+        k has to depend on component k's parameters alone, as log p(x_n, k) does: where a
+        learner's does not, they are not its log-likelihood's.
     bound: ``(x, q, parameters) -> float``, F(q, θ) in nats.
-    along: the field and the entry of the parameter that is varied.
+    k: the number of components.
     unit: of the data, for the axes.
     """
-    return _bound_view(History(log_joint, bound), along, unit)
+    history = History(log_joint, bound)  # one for all: a change of view computes no state anew
+    found: dict[str, style.View] = {}
+    for name in ("means", "variances", "weights"):
+        for i in range(k):
+            along = (name, i)
+            found[f"along {symbol(along)}"] = _bound_view(history, along, unit)
+    if k > 1:
+        found["path over a₁, a₂"] = _path_view(history, (0, 1), unit)
+    return found
 
 
 def _bound_view(history: History, along: Along, unit: str) -> style.View:
+    """Log-likelihood and bound along one parameter."""
     log_joint, bound = history.log_joint, history.bound
 
     def draw(figure: style.AnyFigure, moment: Moment) -> None:
@@ -74,19 +86,9 @@ def _bound_view(history: History, along: Along, unit: str) -> style.View:
     return style.View(draw, describe, SIZE)
 
 
-def path_view(
-    log_joint: LogJoint, bound: Bound, *, pair: tuple[int, int] = (0, 1), unit: str = ""
-) -> style.View:
-    """The way taken over two means, on contours of the log-likelihood at the present values of all
-    other parameters. Where these change as well, earlier points belong to other landscapes.
-
-    Column k of ``log_joint`` has to depend on component k's parameters alone, as log p(x_n, k)
-    does: where a learner's does not, the contours are not its log-likelihood's.
-    """
-    return _path_view(History(log_joint, bound), pair, unit)
-
-
 def _path_view(history: History, pair: tuple[int, int], unit: str) -> style.View:
+    """The way taken over two means, on contours of the log-likelihood at the present values of all
+    other parameters. Where these change as well, earlier points belong to other landscapes."""
     first, second = (("means", k) for k in pair)
     landscape = _Landscape(history.log_joint, pair)
 
@@ -105,21 +107,6 @@ def _path_view(history: History, pair: tuple[int, int], unit: str) -> style.View
         return f"{_summary(moment, history(moment))} The way has come to {where}."
 
     return style.View(draw, describe, SIZE)
-
-
-def views(
-    log_joint: LogJoint, bound: Bound, *, k: int = 2, unit: str = ""
-) -> dict[str, style.View]:
-    """All views of a mixture of ``k`` components, by their names in a stepper's control."""
-    history = History(log_joint, bound)  # one for all: a change of view computes no state anew
-    found: dict[str, style.View] = {}
-    for name in ("means", "variances", "weights"):
-        for i in range(k):
-            along = (name, i)
-            found[f"along {symbol(along)}"] = _bound_view(history, along, unit)
-    if k > 1:
-        found["path over a₁, a₂"] = _path_view(history, (0, 1), unit)
-    return found
 
 
 def _summary(moment: Moment, past: list[Values]) -> str:

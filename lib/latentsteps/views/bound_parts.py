@@ -96,7 +96,7 @@ def draw_values(
 ) -> None:
     """Log-likelihood, F and Q of every state; on a wide figure their numbers above, gaps below."""
     axes.set_label("objective")
-    states = np.arange(moment.t + 1 - len(past), moment.t + 1)
+    states = np.arange(moment.t + 1)
     table = np.array(past)
     axes.plot(states, table[:, 2], color=EXPECTED, lw=1.2, ls=":")
     axes.plot(states, table[:, 0], color=LIKELIHOOD, lw=1.4)
