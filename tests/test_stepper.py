@@ -588,6 +588,58 @@ def test_replay_puts_traces_side_by_side_and_marks_the_break():
         Stepper.replay({}, VIEW)
 
 
+def two_lanes(act=None, **stands):
+    return {"slow": counting(1.0, **stands), "fast": counting(2.0, act=act, **stands)}
+
+
+def test_several_algorithms_step_live_side_by_side():
+    live = Stepper(two_lanes, None, VIEW, seed=3)
+    for _ in range(4):
+        live.panel.step.click()
+    for (name, algorithm), trace in zip(
+        two_lanes().items(), live.player.lanes.values(), strict=True
+    ):
+        alone = run(algorithm, None, 3, steps=4)
+        assert [s.x.tolist() for s in trace] == [s.x.tolist() for s in alone], name
+    assert "slow: State 4: x is 7." in live.panel.description.value
+    assert "fast: State 4: x is 11." in live.panel.description.value
+    assert text(live.panel.status) == "At state 4 of 4. Seed 3."
+    assert live._text == "slow: counting\nState 0: x is 3.\nfast: counting\nState 0: x is 3."
+    with pytest.raises(ValueError, match="no algorithm"):
+        Stepper(dict, None, VIEW).player._begin(0)
+
+
+def test_where_one_of_several_raises_all_stay_together():
+    raising = [True]
+
+    def act(t):
+        if t == 2 and raising:
+            raise IndexError("out of bounds")
+
+    live = Stepper(lambda: two_lanes(act), None, VIEW)
+    for _ in range(3):
+        live.panel.step.click()
+    assert "State 2 could not be computed. IndexError" in text(live.panel.status)
+    assert live.player.shown == 1
+    raising.clear()
+    for _ in range(2):
+        live.panel.step.click()
+    assert [len(trace) for trace in live.player.lanes.values()] == [4, 4]
+    assert "slow: State 3: x is 3." in live.panel.description.value
+    assert "fast: State 3: x is 6." in live.panel.description.value
+
+
+def test_play_goes_on_while_one_of_several_moves():
+    async def scenario():
+        live = Stepper(lambda: {"a": counting(stand=1), "b": counting(stand=3)}, None, BARE)
+        live.player.play(True)
+        await until(lambda: not live.player.playing)
+        assert "did not change the objective" in live.player.trouble
+        assert live.player.shown == 6
+
+    in_loop(scenario)
+
+
 def test_every_control_has_a_label_and_every_part_a_class():
     live = stepper(by=[1.0, 2.0])
     panel = live.panel

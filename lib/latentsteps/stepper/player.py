@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from latentsteps.stepper.frames import Lanes
+from latentsteps.trace import Trace
 
 PATIENCE = 0.3
 """Seconds that a step may take before the status line says that it is being worked on."""
@@ -72,8 +73,10 @@ class Player:
             self._loop = None
 
     def __len__(self) -> int:
-        """How many states there are, counted in the longest lane."""
-        return max((len(trace) for trace in self.lanes.values()), default=0)
+        """How many states there are: of finished traces counted in the longest lane, of live ones
+        those that every lane has got to."""
+        lengths = [len(trace) for trace in self.lanes.values()]
+        return (min if self.live else max)(lengths, default=0)
 
     def start(self) -> None:
         """Make the traces and show state 0, at once. An interrupt here stops the cell, as usual."""
@@ -194,12 +197,9 @@ class Player:
         last = len(self) - 1
         if not self.live:
             self.playing = self.wanted < last
-        elif self.wanted == last >= 3:
-            (trace,) = self.lanes.values()
-            still = len(set(trace.objective[-4:].tolist())) == 1
-            if still and trace.algorithm.direction != "none":
-                self.playing = False
-                self.trouble = "The last 3 steps did not change the objective: paused."
+        elif self.wanted == last >= 3 and all(map(_stands_still, self.lanes.values())):
+            self.playing = False
+            self.trouble = "The last 3 steps did not change the objective: paused."
         if self.wanted >= self._play_until:
             # A stepper whose cell was run again plays on unseen: the front end does not tell.
             self.playing = False
@@ -221,7 +221,9 @@ class Player:
         number = len(self)
         with self._guard(f"state {number}"):
             for trace in self.lanes.values():
-                trace.advance()
+                # After a step that raised in another lane, one may have this state already.
+                if len(trace) <= number:
+                    trace.advance()
             self.trouble = ""
 
     def _draw(self) -> None:
@@ -282,6 +284,12 @@ class Player:
             self.wanted = max(last, 0)
             self._stale = True
             self.trouble = f"{happened}{kept} {hint}"
+
+
+def _stands_still(trace: Trace) -> bool:
+    """Whether the last three steps left an objective alone that ought to move one way."""
+    moved = len(set(trace.objective[-4:].tolist())) > 1
+    return not moved and trace.algorithm.direction != "none"
 
 
 def plain(error: BaseException) -> str:

@@ -32,7 +32,8 @@ class Stepper:
 
     Parameters
     ----------
-    make: ``make(**settings) -> Algorithm``, one setting for each control.
+    make: ``make(**settings) -> Algorithm``, one setting for each control. Or a dict from name to
+        Algorithm: they step together, with the same keys, and are shown side by side.
     data: what the algorithm is run on, handed on as it is.
     view: anything with ``draw(figure, moment)`` and ``describe(moment) -> str``; a module of
         :mod:`latentsteps.views` for one. Or a dict from label to such views: a control ``view``
@@ -49,7 +50,7 @@ class Stepper:
 
     def __init__(
         self,
-        make: Callable[..., Algorithm],
+        make: Callable[..., Algorithm | Mapping[str, Algorithm]],
         data: Data,
         view: Any,
         seed: int = 0,
@@ -67,7 +68,11 @@ class Stepper:
             )
 
         def begin(seed: int) -> Lanes:
-            return {"": Trace(make(**self.settings), data, seed)}
+            made = make(**self.settings)
+            algorithms = made if isinstance(made, Mapping) else {"": made}
+            if not algorithms:
+                raise ValueError("there is no algorithm to step; make() gave an empty dict")
+            return {name: Trace(algorithm, data, seed) for name, algorithm in algorithms.items()}
 
         if VIEW in self._choices:
             raise ValueError(f"{VIEW!r} is no control: give several views as a dict instead")
