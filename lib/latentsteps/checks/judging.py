@@ -344,7 +344,8 @@ def _loosely(got: Any, expected: Any) -> Finding | None:
             continue  # labels may differ where two distances are all but equal
         finite = np.isfinite(theirs)
         scale = float(np.max(np.abs(theirs), where=finite, initial=0.0)) or 1.0
-        wrong = np.asarray(finite & ~(np.abs(np.subtract(mine, theirs)) <= LOOSE * scale))
+        with np.errstate(invalid="ignore"):  # ∞ − ∞, and it is not looked at there
+            wrong = np.asarray(finite & ~(np.abs(np.subtract(mine, theirs)) <= LOOSE * scale))
         if wrong.any():
             sentence, value, right = _first(wrong, mine, theirs, where)
             return Finding(SINGLE, Failure(f"{sentence} is far off.", value, right))
