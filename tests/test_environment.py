@@ -74,7 +74,7 @@ def test_versions_agree():
 
 
 FLOORS = (
-    {"jax64", "data", "mnist_files", "trace"},
+    {"arviz_quiet", "jax64", "data", "mnist_files", "simulated", "trace"},
     {"inference"},
     {"models"},
     {"evaluation"},
