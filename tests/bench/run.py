@@ -16,8 +16,14 @@ import time
 
 from timing import Row, say, version
 
-SUBJECTS = ["bernoulli_step", "mnist_likelihood", "gaussian_step"]
-PACKAGES = ["jax", "numpy", "scikit-learn", "stepmix", "pomegranate"]
+SUBJECTS = [
+    "bernoulli_step",
+    "mnist_likelihood",
+    "gaussian_step",
+    "mixture_gradient",
+    "mixture_nuts",
+]
+PACKAGES = ["jax", "numpyro", "arviz", "numpy", "scikit-learn", "stepmix", "pomegranate"]
 
 
 def main(names: list[str]) -> int:
