@@ -6,6 +6,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --constraint constraints.txt --editable
+# Two at a time. What one file's tests compile is used by all of them: a file goes to one process.
+TWO := --numprocesses=2 --dist=loadfile
 
 .PHONY: lab test build bench
 .DELETE_ON_ERROR:
@@ -17,9 +19,9 @@ test: .venv/test.done
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --ignore=tests/browser --ignore=tests/test_notebooks.py
-	$(BIN)/python -m pytest tests/test_notebooks.py
-	LATENTSTEPS_QUIET=1 $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 solutions
+	$(BIN)/python -m pytest $(TWO) --ignore=tests/browser --ignore=tests/test_notebooks.py
+	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal tests/test_notebooks.py
+	LATENTSTEPS_QUIET=1 $(BIN)/python -m pytest $(TWO) --nbval --nbval-current-env --nbval-cell-timeout=300 solutions
 	$(BIN)/python -m pytest tests/browser
 
 build: .venv/lab.done
