@@ -51,7 +51,7 @@ def test_the_divergences_are_those_of_an_integrator():
 def test_where_the_divergences_are_infinite():
     values = [check.divergences.expected(i) for i in range(len(check.divergences.cases))]
     infinite = [[math.isinf(value) for value in pair] for pair in values]
-    assert infinite == [[False, False]] * 4 + [[False, True]] * 2 + [[True, True]]
+    assert infinite == [[False, False]] * 4 + [[False, True]] * 2 + [[True, True], [True, False]]
 
 
 @pytest.mark.parametrize("case", check.elbo.cases, ids=lambda case: case.label)
@@ -526,6 +526,10 @@ def padded(small):
 
 
 DIVERGENCES = [
+    (
+        two_ways(lambda a, b, w: w * (np.exp(a) * (np.nan_to_num(a) - np.nan_to_num(b))).sum()),
+        "a little mass on empty",
+    ),
     (clipped(-700), "how small"),
     (padded(1e-300), "how small"),
     (padded(1e-12), "small number under the logarithm"),
@@ -545,6 +549,12 @@ DIVERGENCES = [
 ]
 
 BOUNDS = [
+    (
+        lambda batch, total, mean, sd, noise, prior_sd: elbo_by_scipy_s_entropy(
+            batch, total // len(batch) * len(batch), mean, sd, noise, prior_sd
+        ),
+        "right on average",
+    ),
     (elbo_by_draws, "Yours lies below it by"),
     (elbo_with(fit=lambda each, total: each.mean()), "Multiply the mean by `total`"),
     (elbo_with(fit=lambda each, total: each.sum()), "as if it were all the data"),
@@ -593,6 +603,8 @@ GRADIENTS = [
 ]
 
 HEADS = [
+    (lambda outputs: [part.ravel() for part in heads_by_reshape(outputs)], "Keep an axis of rows"),
+    (lambda outputs: [part[0] for part in heads_by_reshape(outputs)], "Keep an axis of rows"),
     (heads_with(lambda raw: np.where(raw > 0, raw, 0.01 * raw)), "leaky"),
     (heads_with(lambda raw: np.maximum(raw, 1e-3)), "exactly 0 slope"),
     (heads_with(lambda raw: 0 * raw + 1), "exactly 0 slope"),
@@ -636,13 +648,18 @@ MIXTURES = [
     ),
     (
         mixture_of(lambda w, logs: special.logsumexp(logs - 0.5 * np.log(2 * np.pi), b=w, axis=1)),
+        "½ of that",
+    ),
+    (
+        mixture_of(lambda w, logs: special.logsumexp(logs + 0.1, b=w, axis=1)),
         "integrates to 1",
     ),
     (mixture_of(lambda w, logs: special.logsumexp(logs, axis=1)), "integrates to K"),
     (mixture_of(lambda w, logs: (w * logs).sum(axis=1)), "averages *densities*"),
     (mixture_of(lambda w, logs: special.logsumexp(logs, b=w, axis=0)), "components are axis 1"),
     (mixture_of(lambda w, logs: special.logsumexp(logs, b=w)), "is one number"),
-    (lambda y, w, m, s: mixture_by_scipy(y, w, m, s**2), "lower by log 4"),
+    (lambda y, w, m, s: mixture_by_scipy(y, w, m, s**2), "`scales` as they are"),
+    (lambda y, w, m, s: mixture_by_scipy(y, w, m, s**3), "lower by log 4"),
     (lambda y, w, m, s: mixture_by_scipy(y, w, m, s**0.5), "a scale for a variance"),
     (lambda y, w, m, s: mixture_by_scipy(y, w, 0 * m, 0 * s + 1), "ignores the network"),
     (lambda y, w, m, s: stats.norm.logpdf(y, m[:, 0], s[:, 0]), "in the opposite order"),
@@ -650,6 +667,7 @@ MIXTURES = [
 ]
 
 JOINTS = [
+    (lambda y, w, m, s: joint_by_scipy(y, w, m, s**2), "`scales` as they are"),
     (ghostly, "invented the ghosts"),
     (lambda *args: ghostly(*args) / args[0].shape[1], "Two things"),
     (joint_of(lambda w, logs: np.log((w * np.exp(logs).prod(axis=2)).sum(1))), "on paper"),

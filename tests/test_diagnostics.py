@@ -98,6 +98,9 @@ def test_partition_finds_blocks_and_numbers_them_by_their_first_points():
     # Average linkage: the pair (2) with .6 and .2 to the other two has .4 on average.
     chain = np.array([[1, 0.9, 0.6], [0.9, 1, 0.2], [0.6, 0.2, 1]])
     assert partition(chain).tolist() == [0, 0, 1]
+    # And .55 in the second one, where neither the best link (.7) nor the worst (.4) is meant.
+    near = np.array([[1, 0.9, 0.7], [0.9, 1, 0.4], [0.7, 0.4, 1]])
+    assert partition(near).tolist() == [0, 0, 0]
 
 
 def test_bad_similarities_are_refused_in_words():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
+from scipy.stats import spearmanr
 
 from latentsteps.evaluation.diagnostics import standard_error
 from latentsteps.inference.leapfrog import (
@@ -207,6 +208,7 @@ def test_each_leapfrog_is_a_state_and_then_the_decision():
         np.testing.assert_allclose(trace[t].path[-1], place, atol=1e-12)
         np.testing.assert_allclose(trace[t].energy[-1], energy(MEANS, place, momentum))
         assert np.isnan(trace.infos[t].allowed).all()
+    assert len(np.unique(trace[1].momentum[0], axis=0)) == 4  # a push of its own for each chain
     decided, info = trace[6], trace.infos[6]
     np.testing.assert_array_equal(info.accepted, info.rise <= info.allowed)
     ends = np.where(info.accepted[:, None], decided.path[-1], STARTS)
@@ -276,6 +278,22 @@ def test_a_learners_functions_are_called_a_chain_at_a_time_on_read_only_arrays()
     ours = run(metropolis(BANANA, STARTS, scale=1.0), None, steps=8)
     np.testing.assert_array_equal(theirs[8].position, ours[8].position)
     assert set(seen) == {((2,), False, False, 1)}
+
+
+def test_what_decides_has_nothing_to_do_with_what_is_proposed():
+    jumps, deciders = [], []
+
+    def accept(here, there, log_density, log_proposal, u):
+        jumps.append(there[0] - here[0])
+        deciders.append(u)
+        return here
+
+    algorithm = metropolis(BANANA, [[0.0, 0.0]], scale=1.0, accept=accept)
+    for seed in range(2000):
+        run(algorithm, None, seed=seed, steps=1)
+    # Of 2,000 independent pairs a rank correlation has standard deviation .022.
+    assert abs(spearmanr(deciders, np.abs(jumps)).statistic) < 0.1
+    assert abs(spearmanr(deciders, jumps).statistic) < 0.1
 
 
 @pytest.mark.filterwarnings("error")

@@ -167,6 +167,7 @@ def test_the_kl_of_a_network_is_exact():
 
 def test_the_same_sizes_give_the_same_object():
     assert mixture_density_network(3, 1, 1, hidden=9) is mixture_density_network(3, 1, 1, hidden=9)
+    assert mixture_density_network(3) is mixture_density_network(3, 1, 1, hidden=20)
     assert mixture_density_network(3) is not mixture_density_network(4)
 
 
@@ -198,7 +199,7 @@ def test_junk_is_refused_in_words():
         predictive_density(two, some_draws(two), x, np.zeros(3))
 
 
-# The figures of unit 05, with the settings that the unit uses.
+# The figures of unit 05, with settings near the unit's.
 
 NETWORK = mixture_density_network(3, hidden=10)
 TEST = inverse_sine(2000, seed=1000)

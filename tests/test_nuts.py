@@ -109,6 +109,7 @@ def test_what_belongs_to_the_warm_up(trace):
     sizes = np.array([info.step_size for info in trace.infos])
     assert (sizes[201:] == sizes[201]).all()
     assert (sizes[1:20] != sizes[201]).all()
+    assert (sizes[1] == sizes[0]).all()  # the start names the size of the first leapfrogs
     assert not any(info.divergent.any() for info in trace.infos[201:])
     assert np.mean([info.acceptance for info in trace.infos[201:]]) == pytest.approx(0.85, abs=0.1)
     shallow = run(nuts(normal_mean, warmup=8, max_tree_depth=(1, 2)), X, steps=20)

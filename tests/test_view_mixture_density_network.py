@@ -10,7 +10,7 @@ from matplotlib import rc_context
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from latentsteps.models.mixture_density_network import MixtureDensity
+from latentsteps.models.mixture_density_network import MixtureDensity, mixture_density_network
 from latentsteps.simulated import inverse_sine, two_link_arm
 from latentsteps.stepper import Stepper
 from latentsteps.stepper.frames import render
@@ -122,6 +122,26 @@ def test_the_density_is_that_of_scipy():
     np.testing.assert_allclose(view._density(mixture, up), expected, rtol=1e-12)
 
 
+def test_the_picture_holds_the_density_and_the_means_where_they_are():
+    main = drawn(fitted(sd=0.0), 0).axes[0]
+    image = main.images[0]
+    (left, right), (low, high) = main.get_xlim(), main.get_ylim()
+    assert image.origin == "lower"
+    np.testing.assert_allclose(image.get_extent(), (left, right, low, high))
+    rows, columns = image.get_array().shape
+    across, up = np.linspace(left, right, columns), np.linspace(low, high, rows)
+    density, values = mixture_density_network(3, hidden=HIDDEN).density, network(3, point=True)
+    weights, means, scales = (
+        np.asarray(part).reshape(columns, 3) for part in density(values, across[:, None])
+    )
+    expected = (weights * norm.pdf(up[:, None, None], means, scales)).sum(axis=2)
+    np.testing.assert_allclose(image.get_array() ** 2, expected, rtol=1e-6, atol=1e-12)
+    for k, marked in enumerate(main.collections):
+        inputs, heights = np.asarray(marked.get_offsets()).T
+        assert len(inputs) or np.all(weights[:, k] < 0.1)
+        np.testing.assert_allclose(heights, density(values, inputs[:, None]).means[:, k, 0])
+
+
 def test_components_are_told_by_marker_and_size():
     main = drawn(fitted(), 0).axes[0]
     marked = [c for c in main.collections if len(c.get_offsets())]
@@ -217,6 +237,8 @@ def test_a_bell_is_described_and_its_start_dashed():
     )
     first, second = (drawn(trace, t, HILL).axes[0] for t in range(2))
     assert (len(first.lines), len(second.lines)) == (1, 2)
+    hill = first.collections[0].get_paths()[0].vertices
+    np.testing.assert_allclose(hill[:, 1].max(), np.exp(LOG_P).max())
     np.testing.assert_allclose(second.lines[0].get_ydata(), norm.pdf(GRID))
     np.testing.assert_allclose(second.lines[1].get_ydata(), norm.pdf(GRID, 1, np.exp(-1)))
 

@@ -142,6 +142,10 @@ leapfrog = Exercise(
             (np.array([1.0]), np.array([0.5]), _round, 0.2, 2),
         ),
         Case(
+            "two steps back on N(0, 1), step size −.2",
+            (np.array([1.0]), np.array([0.5]), _round, -0.2, 2),
+        ),
+        Case(
             "three steps in the plane, standard deviations 1 and 2",
             (np.array([1.0, -2.0]), np.array([0.5, 1.0]), _wide, 0.4, 3),
         ),

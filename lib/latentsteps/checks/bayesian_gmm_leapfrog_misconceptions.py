@@ -85,6 +85,20 @@ def _whole_path(
     return np.array([q for q, _ in ends]), np.array([p for _, p in ends])
 
 
+def _runge_kutta(q: NDArray, p: NDArray, gradient: Gradient, e: float) -> Moved:
+    """The classical fourth-order step."""
+    slopes: list[Moved] = []
+    for weight in (0.0, 0.5, 0.5, 1.0):
+        dq, dp = slopes[-1] if slopes else (0 * q, 0 * p)
+        slopes.append((p + weight * e * dp, gradient(q + weight * e * dq)))
+    shares = (1 / 6, 1 / 3, 1 / 3, 1 / 6)
+    dq, dp = (
+        sum((w * each[i] for w, each in zip(shares, slopes, strict=True)), np.zeros_like(q))
+        for i in (0, 1)
+    )
+    return q + e * dq, p + e * dp
+
+
 def _turned_each_step(q: NDArray, p: NDArray, gradient: Gradient, e: float) -> Moved:
     q, p = _right(q, p, gradient, e, 1)
     return q, -p
@@ -153,6 +167,17 @@ MISCONCEPTIONS = (
         "You take the gradient off, so the momentum is pushed away from where the density is "
         "high. This is the gradient of the *log density*: it points uphill, and is added. (A "
         "minus belongs to the gradient of the energy.)",
+    ),
+    Misconception(
+        "the sign of the step lost",
+        lambda q, p, gradient, e, n: _right(q, p, gradient, abs(e), n),
+        "You take the step size without its sign. A negative one rolls back.",
+    ),
+    Misconception(
+        "another integrator",
+        _looped(_runge_kutta),
+        "This follows the path more exactly, but it is not the leapfrog: in general it does not "
+        "come back exactly nor keep volumes, and the decision at the end needs both.",
     ),
     Misconception(
         "half kicks between steps",

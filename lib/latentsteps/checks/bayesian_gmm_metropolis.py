@@ -2,8 +2,8 @@
 
 ``here`` is where the chain is, ``there`` where it might go; both may be whole numbers, numbers or
 arrays. ``log_density(at)`` may lack its constant and may be −∞; ``log_proposal(to, start)`` is the
-log density of proposing ``to`` from ``start``; ``u``, drawn evenly from (0, 1], decides. Source:
-Hastings (1970), *Biometrika* 57, 97–109, section 2.1.
+log density of proposing ``to`` from ``start``; ``u``, uniform on (0, 1], decides: the move is made
+where u is at most the ratio. Source: Hastings (1970), *Biometrika* 57, 97–109.
 
 The decision may be made by u or by 1 − u: on all cases both come to the same.
 """
@@ -35,7 +35,7 @@ def _metropolis_step(
     log_ratio = log_density(there) - log_density(here)
     # A place that is often proposed is accepted less often.
     log_ratio += log_proposal(here, there) - log_proposal(there, here)
-    return there if np.log(u) < log_ratio else here
+    return there if np.log(u) <= log_ratio else here
 
 
 _random = np.random.default_rng(42)
@@ -237,6 +237,6 @@ metropolis_step = Exercise(
         "chain is already where it should be?",
         "log ratio = log_density(there) − log_density(here) + log_proposal(here, there) − "
         "log_proposal(there, here). A move with ratio a ≤ 1 should happen with probability a.",
-        "return there if np.log(u) < log_ratio else here",
+        "return there if np.log(u) <= log_ratio else here",
     ),
 )

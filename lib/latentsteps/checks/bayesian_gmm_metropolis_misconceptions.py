@@ -35,7 +35,7 @@ def _accepting(rule: Callable[[float, float, float], bool]) -> Callable[..., Pos
     return answer
 
 
-_step = _accepting(lambda change, correction, u: np.log(u) < change + correction)
+_step = _accepting(lambda change, correction, u: np.log(u) <= change + correction)
 
 
 def _accepts(*args: Any) -> bool:
@@ -47,7 +47,7 @@ def _with_exp(
 ) -> Position:
     above = np.exp(log_density(there)) * np.exp(log_proposal(here, there))
     below = np.exp(log_density(here)) * np.exp(log_proposal(there, here))
-    return there if u < above / below else here
+    return there if u <= above / below else here
 
 
 def _with_math_exp(
@@ -55,7 +55,7 @@ def _with_math_exp(
 ) -> Position:
     above = math.exp(log_density(there)) * math.exp(log_proposal(here, there))
     below = math.exp(log_density(here)) * math.exp(log_proposal(there, here))
-    return there if u < above / below else here
+    return there if u <= above / below else here
 
 
 def _only_if_accepted(*args: Any) -> Position | None:
@@ -72,21 +72,21 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "asymmetric proposal not corrected",
-        _accepting(lambda change, _, u: np.log(u) < change),
+        _accepting(lambda change, _, u: np.log(u) <= change),
         "Your rule compares the densities alone. Where the way there is proposed more often "
         "than the way back, the chain would drift that way: add log_proposal(here, there) − "
         "log_proposal(there, here).",
     ),
     Misconception(
         "correction the wrong way round",
-        _accepting(lambda change, correction, u: np.log(u) < change - correction),
+        _accepting(lambda change, correction, u: np.log(u) <= change - correction),
         "The correction is the wrong way round. What is proposed too often has to be accepted "
         "less often: the way back, log_proposal(here, there), is added, the way there is taken "
         "off. (`to` comes first.)",
     ),
     Misconception(
         "proposals alone",
-        _accepting(lambda _, correction, u: np.log(u) < correction),
+        _accepting(lambda _, correction, u: np.log(u) <= correction),
         "Your rule does not look at the density. The ratio has four parts: the density there "
         "over the density here, times the proposal of the way back over that of the way there.",
     ),
@@ -101,47 +101,47 @@ MISCONCEPTIONS = (
         lambda here, there, log_density, log_proposal, u: there,
         "Your chain always moves. (So does it with a ratio clipped from below, "
         "max(1, ratio), or with log u set against the ratio itself, which is always larger.) "
-        "Move if log u is below the *log* ratio.",
+        "Move if log u is at most the *log* ratio.",
     ),
     Misconception(
         "no move",
         lambda here, there, log_density, log_proposal, u: here,
-        "Your chain never moves. If log u is below the log ratio, return `there`.",
+        "Your chain never moves. If log u is at most the log ratio, return `there`.",
     ),
     Misconception(
         "yes and no exchanged",
         lambda here, there, *rest: here if _accepts(here, there, *rest) else there,
         "Yes and no are exchanged: a ratio of .8 should be accepted in 80 % of the cases, so "
-        "where u is *below* it.",
+        "where u is *at most* that.",
     ),
     Misconception(
         "densities the wrong way round",
-        _accepting(lambda change, correction, u: np.log(u) < correction - change),
+        _accepting(lambda change, correction, u: np.log(u) <= correction - change),
         "Your ratio has the density here above the line and so prefers the way down. It is "
         "there over here.",
     ),
     Misconception(
         "ratio upside down",
-        _accepting(lambda change, correction, u: np.log(u) < -change - correction),
+        _accepting(lambda change, correction, u: np.log(u) <= -change - correction),
         "Your whole ratio is upside down. Above the line: density there, and proposal of the "
         "way back.",
     ),
     Misconception(
         "u against the log ratio",
-        _accepting(lambda change, correction, u: u < change + correction),
+        _accepting(lambda change, correction, u: u <= change + correction),
         "You compare u with the *log* ratio, which is negative for every move downhill. "
         "Compare log u with it, or u with its exponential.",
     ),
     Misconception(
         "clipped before the correction",
-        _accepting(lambda change, correction, u: np.log(u) < min(0.0, change) + correction),
+        _accepting(lambda change, correction, u: np.log(u) <= min(0.0, change) + correction),
         "You clip the ratio of densities at 1 and correct it afterwards. The whole ratio is "
-        "clipped, and with u ≤ 1 no clipping is needed at all: log u < log ratio.",
+        "clipped, and with u ≤ 1 no clipping is needed at all: log u ≤ log ratio.",
     ),
     Misconception(
         "both ratios clipped",
         _accepting(
-            lambda change, correction, u: np.log(u) < min(0.0, change) + min(0.0, correction)
+            lambda change, correction, u: np.log(u) <= min(0.0, change) + min(0.0, correction)
         ),
         "You clip both ratios, each by itself. That is in balance and a valid chain; but a "
         "high density cannot make up for a rare way back any more, so it stays more often than "
@@ -150,7 +150,7 @@ MISCONCEPTIONS = (
     Misconception(
         "Barker's rule",
         _accepting(
-            lambda change, correction, u: np.log(u) < -np.logaddexp(0, -change - correction)
+            lambda change, correction, u: np.log(u) <= -np.logaddexp(0, -change - correction)
         ),
         "ratio / (1 + ratio) is Barker's rule (1965). It is in balance and a valid chain, but "
         "it refuses even moves to equally good places half of the time. Metropolis accepts "
@@ -158,13 +158,13 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "u not used",
-        _accepting(lambda change, correction, u: math.log(0.5) < change + correction),
+        _accepting(lambda change, correction, u: math.log(0.5) <= change + correction),
         "Your rule does not ask u: a ratio above ½ moves always, one below never. Chance has "
-        "to decide, with probability equal to the ratio: log u < log ratio.",
+        "to decide, with probability equal to the ratio: log u ≤ log ratio.",
     ),
     Misconception(
         "a random number of its own",
-        _accepting(lambda change, correction, u: np.log(np.random.random()) < change + correction),
+        _accepting(lambda change, correction, u: np.log(np.random.random()) <= change + correction),
         "You draw a random number of your own. One is handed over, u, so that the same u gives "
         "the same chain, and a chain can be wound back.",
     ),
@@ -182,7 +182,7 @@ MISCONCEPTIONS = (
     ),
     Misconception(
         "overflow",
-        _accepting(lambda change, correction, u: u < math.exp(change + correction)),
+        _accepting(lambda change, correction, u: u <= math.exp(change + correction)),
         "`math.exp` of 1400 is too large a number for Python and ends in an exception. Nothing "
         "has to be exponentiated: compare log u with the log ratio.",
     ),
@@ -210,6 +210,6 @@ MISCONCEPTIONS = (
             ),
         ),
         "You return the probability of moving. With u the decision can be made: return `there` "
-        "if u is below it, and `here` if not.",
+        "if u is at most that, and `here` if not.",
     ),
 )

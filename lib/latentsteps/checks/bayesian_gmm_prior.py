@@ -243,10 +243,11 @@ log_prior = Exercise(
         Misconception(
             "a floor",
             lambda scale: halfnorm.logpdf(scale, 0.01, 2),
-            "Below some σ your density is 0. A floor keeps the mass finite by moving the spike: it "
-            "then stands on the floor, and the floor's height decides the posterior. Let the "
-            "density vanish by itself, and stay positive. (Or is it the logarithm of a `pdf` that "
-            "is too small to be stored? Then ask for `logpdf`.)",
+            "Your density is 0 there, or too small to be stored. A floor keeps the mass finite by "
+            "moving the spike: it then stands on the floor, and the floor's height decides the "
+            "posterior. Let the density vanish by itself, and stay positive. (Or is the density "
+            "only too small to be stored? Of some distributions, `levy` and `invweibull` among "
+            "them, SciPy's `logpdf` is the logarithm of the `pdf`: write the logarithm out.)",
         ),
         Misconception(
             "a ceiling",

@@ -79,8 +79,8 @@ prior_or_start = Question(
         "the posterior alone.",
         "b": "One could fix the seed of k-means, and the fault would still be there: what does "
         "this prior know, and from where?",
-        "c": "That would be a weak guess at worst. The fault lies deeper: a prior says what was "
-        "known before these data were seen.",
+        "c": "It may, and with so small a standard deviation that does harm. But with a perfect "
+        "k-means the fault would remain: a prior says what was known before these data were seen.",
         "d": "Yes. The prior was made from the same points that the likelihood counts: they count "
         "twice, and the posterior is too sure. And other places for the means become all but "
         "impossible, so chains agree because they must. As a start, k-means does no such harm.",

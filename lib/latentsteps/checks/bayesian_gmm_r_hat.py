@@ -176,6 +176,12 @@ r_hat = Exercise(
             "You keep the first half of each chain. Both halves take part, as chains of their own.",
         ),
         Misconception(
+            "no number for a single chain",
+            lambda draws: _r_hat(draws) if len(draws) > 1 else np.nan,
+            "ArviZ refuses a single chain; its halves can be compared all the same. Write the "
+            "formula out.",
+        ),
+        Misconception(
             "every other draw",
             _by(
                 split=lambda draws: np.concatenate(

@@ -29,9 +29,7 @@ def mixture_of(y: NDArray, weights: NDArray, means: NDArray, scales: NDArray) ->
 
 def _integrates_to_one(call: Callable, args: tuple, result: NDArray) -> Failure | None:
     _, weights, means, scales = args
-    if (
-        means.shape[1] > 2
-    ):  # one and two components show as much, and JAX compiles for every new shape
+    if means.shape[1] > 2:  # two show as much, and JAX compiles for every new shape
         return None
     for n in range(min(len(means), 2)):
         low, high = (means[n] - 9 * scales[n]).min(), (means[n] + 9 * scales[n]).max()
@@ -96,9 +94,7 @@ def _names_do_not_matter(call: Callable, args: tuple, result: NDArray) -> Failur
 
 def _falls_far_out(call: Callable, args: tuple, result: NDArray) -> Failure | None:
     _, weights, means, scales = args
-    if np.any(
-        weights == 0
-    ):  # who takes off the largest log density, that may be one without weight
+    if np.any(weights == 0):  # the largest log density, taken off, may be one without weight
         return None
     y = means.max(axis=1) + 50 * scales.max(axis=1)
     near, far = (
@@ -126,9 +122,7 @@ def _as_one_normal(y: NDArray, mean: NDArray, scale: NDArray) -> NDArray:
     return log_normals(y, mean[:, None], scale[:, None])[:, 0]
 
 
-def _at_the_mean_prediction(
-    y: NDArray, weights: NDArray, means: NDArray, scales: NDArray
-) -> NDArray:
+def _at_the_mean(y: NDArray, weights: NDArray, means: NDArray, scales: NDArray) -> NDArray:
     return _as_one_normal(y, (weights * means).sum(axis=1), (weights * scales).sum(axis=1))
 
 
@@ -278,7 +272,7 @@ mixture_log_density = Exercise(
         ),
         Misconception(
             "the mean prediction",
-            _at_the_mean_prediction,
+            _at_the_mean,
             "You make one normal at the mean prediction Σ π μ. Between two answers there may lie "
             "none: average densities, not means.",
         ),
@@ -330,19 +324,21 @@ mixture_log_density = Exercise(
             "exponent, and itself below.",
         ),
         Misconception(
+            "scale squared in logpdf",
+            lambda y, weights, means, scales: mixture_of(y, weights, means, scales**2),
+            "You hand `norm.logpdf` a variance. Its third argument is the standard deviation: "
+            "`scales` as they are.",
+        ),
+        Misconception(
             "distance not squared by scale",
-            lambda y, w, means, scales: logsumexp(
-                -0.5 * (y[:, None] - means) ** 2 / scales - np.log(scales) - _HALF_LOG_TAU,
-                b=w,
-                axis=1,
+            lambda y, w, m, s: logsumexp(
+                -0.5 * (y[:, None] - m) ** 2 / s - np.log(s) - _HALF_LOG_TAU, b=w, axis=1
             ),
             "In the exponent the scale is to be squared: −½ ((y − μ)/σ)².",
         ),
         Misconception(
             "no log scale",
-            lambda y, w, means, scales: logsumexp(
-                log_normals(y, means, scales) + np.log(scales), b=w, axis=1
-            ),
+            lambda y, w, m, s: logsumexp(log_normals(y, m, s) + np.log(s), b=w, axis=1),
             "−log σ is missing. Without it a wide component is as high as a narrow one, and wider "
             "always wins.",
         ),
@@ -350,6 +346,11 @@ mixture_log_density = Exercise(
             "2π missing",
             _of(lambda w, logs: logsumexp(logs + _HALF_LOG_TAU, b=w, axis=1)),
             "−½ log 2π is missing. No gradient notices; a held-out score in nats does.",
+        ),
+        Misconception(
+            "log 2π whole",
+            _of(lambda w, logs: logsumexp(logs - _HALF_LOG_TAU, b=w, axis=1)),
+            "You take off log 2π. It is ½ of that: the density is over √(2π).",
         ),
         Misconception(
             "y along the components",

@@ -123,6 +123,10 @@ def _bump(at: NDArray, middle: float, half: float) -> NDArray:
 
 
 _COARSE, _FINE = _grid(18.0, 0.25), _grid(8.0, 0.02)
+_A_LITTLE_APART = np.logaddexp(
+    _bump(_FINE, 0, 1) + np.log1p(-1e-6), _bump(_FINE, 4, 1) - np.log(1e6)
+)
+"""A density with a millionth of its mass on ground of its own."""
 
 
 def _closed_form(call: Callable, args: tuple, result: Pair) -> Failure | None:
@@ -228,6 +232,10 @@ divergences = Exercise(
             "p is 0 on some ground of q, and q on some ground of p",
             (_bump(_FINE, 0, 1), _bump(_FINE, 0.5, 1), 0.02),
         ),
+        Case(
+            "p is 0 on ground where q has a millionth of its mass",
+            (_A_LITTLE_APART, _bump(_FINE, 0, 1), 0.02),
+        ),
     ),
     properties=(
         Property("it is infinite where it must be", _infinite_where_it_must_be),
@@ -274,6 +282,12 @@ divergences = Exercise(
             _each_way(lambda a, b, width: np.nan_to_num(_divergence(a, b, width))),
             "`nan_to_num` turns an infinite divergence into a large number. Infinite is the right "
             "answer there; only 0 · ∞ has to be avoided.",
+        ),
+        Misconception(
+            "infinite logarithms made numbers",
+            _each_way(lambda a, b, width: _plain(np.nan_to_num(a), np.nan_to_num(b), width)),
+            "`nan_to_num` turns log 0 into a large finite number, and a little mass on empty "
+            "ground then costs a finite amount. It costs infinitely much: leave −∞ as it is.",
         ),
         Misconception(
             "infinity made zero",

@@ -147,12 +147,6 @@ def _constant_once(
     return float(fit - _kl(mean, sd, prior_sd))
 
 
-def _evidence_of_the_batch(
-    batch: NDArray, total: int, mean: float, sd: float, noise: float, prior_sd: float
-) -> float:
-    return _log_evidence(batch, noise, prior_sd)
-
-
 _random = np.random.default_rng(52)
 
 elbo = Exercise(
@@ -162,7 +156,7 @@ elbo = Exercise(
     cases=(
         Case("one point, all there is", (np.array([2.0]), 1, 0.5, 0.8, 1.0, 1.0)),
         Case("two points, all there is", (np.array([2.0, -1.0]), 2, 0.5, 0.8, 2.0, 3.0)),
-        Case("two points of ten", (np.array([2.0, -1.0]), 10, 0.5, 0.8, 0.5, 3.0)),
+        Case("two points of eleven", (np.array([2.0, -1.0]), 11, 0.5, 0.8, 0.5, 3.0)),
         Case("q far too wide", (np.array([1.0, 1.5, 2.5]), 3, 1.0, 20.0, 1.5, 4.0)),
         Case(
             "eight points of 5000, q narrow",
@@ -277,6 +271,15 @@ elbo = Exercise(
             "whole of q: its width costs fit, and is paid back in the KL.",
         ),
         Misconception(
+            "width once",
+            lambda batch, total, mean, sd, noise, prior_sd: (
+                _elbo(batch, total, mean, sd, noise, prior_sd)
+                + (total - 1) * sd**2 / (2 * noise**2)
+            ),
+            "You take off sd²/(2 noise²) once. q's width costs each point its share: `total` "
+            "times.",
+        ),
+        Misconception(
             "sd not squared in the fit",
             _with(fits=lambda batch, mean, sd, noise: _fits(batch, mean, np.sqrt(sd), noise)),
             "In the fit sd is not squared. The mean under q of (y − θ)² is (y − mean)² + sd².",
@@ -301,6 +304,12 @@ elbo = Exercise(
             ),
             "You take `noise` for a variance. It is a standard deviation: the squares are over "
             "2 noise², and ½ log(2π noise²) is taken off.",
+        ),
+        Misconception(
+            "noise squared in logpdf",
+            _with(fits=lambda b, m, sd, noise: _fits(b, m, sd * noise, noise**2)),
+            "You hand `norm.logpdf` a variance. Its third argument is the standard deviation: "
+            "`noise` as it is.",
         ),
         Misconception(
             "prior_sd taken for a variance",
@@ -329,6 +338,11 @@ elbo = Exercise(
             "constant once",
             _constant_once,
             "−½ log(2π noise²) comes once in yours. It belongs to each point, so `total` times.",
+        ),
+        Misconception(
+            "the KL's logarithm upside down",
+            _with(kl=lambda mean, sd, v: _kl(mean, sd, v) + 2 * np.log(sd / v)),
+            "The log in the KL is upside down: log(prior_sd / sd).",
         ),
         Misconception(
             "½ missing in the KL",
@@ -365,7 +379,7 @@ elbo = Exercise(
         ),
         Misconception(
             "the evidence",
-            _evidence_of_the_batch,
+            lambda batch, total, mean, sd, noise, prior_sd: _log_evidence(batch, noise, prior_sd),
             "This is the log evidence of the batch, whatever q is. The ELBO is a function of q: "
             "use `mean` and `sd`.",
         ),

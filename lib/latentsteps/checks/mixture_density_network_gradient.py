@@ -90,8 +90,8 @@ def _right_on_average(call: Callable, args: tuple, result: NDArray) -> Failure |
         if not abs(value - right) <= 1e-5 * max(1.0, abs(right)):
             return Failure(
                 "For f(θ) = θ³ − θ the mean under q is mean³ + 3 mean sd² − mean. With six noises "
-                "that have the moments of N(0, 1), no luck is left, and your gradient in "
-                f"{name} should be that formula's.",
+                "that have the moments of N(0, 1), no luck is left, and with your mean and log_sd "
+                f"your gradient in {name} should be that formula's.",
                 float(value),
                 float(right),
             )

@@ -92,6 +92,7 @@ heads = Exercise(
         Case("one row, K = 1", (np.array([[0.5, 2.0, -1.0]]),)),
         Case("one row, K = 2", (np.array([[-1.0, 0.5, 5.0, -2.0, 1.0, 0.5]]),)),
         Case("two rows, K = 2", (_random.normal(scale=2.0, size=(2, 6)).round(1) + 0.05,)),
+        Case("one row, K = 3", (np.array([[0.5, -1.0, 1.5, 2.0, 0.3, -2.0, -1.0, 0.4, 1.2]]),)),
         Case("raw scales of −10 and 10", (np.array([[0.0, 1.0, 3.0, -3.0, -10.0, 10.0]]),)),
         Case("logits of 1000 and 999", (np.array([[1000.0, 999.0, 0.0, 1.0, 0.5, 1.5]]),)),
         Case(
@@ -104,6 +105,11 @@ heads = Exercise(
     ),
     properties=PROPERTIES,
     misconceptions=(
+        Misconception(
+            "row axis lost",
+            lambda outputs: tuple(part[0] for part in _heads(outputs)),
+            "Keep an axis of rows: each part is (N, K), also for N = 1.",
+        ),
         Misconception(
             "raw scales",
             _with(scales=lambda raw: raw),

@@ -303,6 +303,12 @@ joint_log_density = Exercise(
             "You take a scale for a variance. It is a standard deviation.",
         ),
         Misconception(
+            "scale squared in logpdf",
+            lambda y, w, means, scales: _joint(y, w, means, scales**2),
+            "You hand `norm.logpdf` a variance. Its third argument is the standard deviation: "
+            "`scales` as they are.",
+        ),
+        Misconception(
             "log scale missing",
             lambda y, w, means, scales: _of_sum(
                 w, (_each(y, means, scales) + np.log(scales)).sum(axis=2)

@@ -4,7 +4,7 @@ A density is a landscape, its potential energy U = −log p: valleys where p is 
 jumps blindly and asks afterwards whether to stay. *Hamilton* pushes a ball, momentum p ~ N(0, I),
 and lets it roll; its energy H = U + ½ p·p would stay as it is if the computer rolled it exactly,
 and the leapfrog's small error is paid for by the same question. (Neal 2011, "MCMC using Hamiltonian
-dynamics", *Handbook of Markov Chain Monte Carlo*, sections 2 and 3.)
+dynamics", *Handbook of Markov Chain Monte Carlo*, sections 5.2 and 5.3.)
 
 Everything here is plain NumPy and slow on purpose: each leapfrog step is a state to look at.
 Samplers for use are in :mod:`latentsteps.inference.nuts`. Energies are in nats.
@@ -66,7 +66,8 @@ def leapfrog(
     step_size: the time a step takes; a negative one rolls back.
     steps: one or more. Two half kicks in a row are one whole.
 
-    Returns position and momentum at the end. Source: Neal (2011), equations 2.28 to 2.30.
+    Returns position and momentum at the end. Source: Neal (2011), section 5.2.3
+    (equations 2.28–2.30 of arXiv:1206.1901).
     """
     if steps < 1:
         raise ValueError(f"steps is {steps}; a ball rolls for 1 step or more")
@@ -93,11 +94,12 @@ def metropolis_step(
     here, there: positions of any kind; the one that is returned is the very object.
     log_density: up to a constant; −∞ where nothing may be.
     log_proposal: ``(to, start)``, the log density of proposing ``to`` from ``start``.
-    u: even on (0, 1]. ``there`` is taken if u ≤ p(there) q(here | there) / p(here) q(there | here).
+    u: uniform on (0, 1]. ``there`` is taken if
+        u ≤ p(there) q(here | there) / p(here) q(there | here).
 
     Where the ratio is no number (both densities are 0, or one is NaN) the chain stays.
     Source: Hastings (1970), "Monte Carlo sampling methods using Markov chains and their
-    applications", *Biometrika* 57, section 2.2.
+    applications", *Biometrika* 57, 97–109.
     """
     with np.errstate(invalid="ignore"):
         gain = np.subtract(log_density(there), log_density(here))

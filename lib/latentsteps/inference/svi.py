@@ -230,7 +230,8 @@ def _compiled(model: Program, guide: str | Program) -> _Compiled:
     def look(key: Key, data: Data, optimizer: Any, kl_weight: float) -> tuple:
         fit, bound, _ = set_up(key, data)
         parameters = fit.get_params(NumPyroState(optimizer, None, None))
-        keys = jax.random.split(jax.random.fold_in(_key(key), 1), 1 if guide == "point" else LOOKS)
+        fresh = jax.random.fold_in(_key(key), 2**20)  # not a child that SVI.update takes
+        keys = jax.random.split(fresh, 1 if guide == "point" else LOOKS)
         fits, kls = jax.vmap(lambda key: bound.terms(key, parameters, model, fit.guide, data))(keys)
         values = fits - kl_weight * kls
         error = values.std(ddof=1) / np.sqrt(LOOKS) if len(keys) > 1 else 0.0

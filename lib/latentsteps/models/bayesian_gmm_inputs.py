@@ -35,8 +35,8 @@ class MixturePrior(NamedTuple):
     scale_spread: float
     """Standard deviation of log σ, log-normal; the shape a of an inverse gamma; else unused."""
     correlation: float
-    """η of the LKJ prior: 1 for every correlation matrix alike, more for less correlation. In the
-    plane ρ has the density (1 − ρ²)^(η−1) up to a constant."""
+    """η of the LKJ prior: flat for 1, over every correlation matrix; above it round shapes are
+    preferred. In the plane ρ has the density (1 − ρ²)^(η−1) up to a constant."""
 
 
 def weak_prior(
@@ -60,8 +60,9 @@ def weak_prior(
     range wide with probability .95. A wide log-normal is a proper prior and yet no help against m
     points that are tied in a column: they contribute σ^−(m−1), and against that its density falls
     only from e^{−(m−1)·scale_spread²} of its median on. Correlation can make an ellipse as thin as
-    a small scale can: the posterior is proper only if η > (m − 1)/2 for m tied points and, in the
-    plane, η > (m − 2)/2 for m points on a slanting line.
+    a small scale can: the posterior is proper only if η > (m − 1)/2 for m equal rows and, in the
+    plane, η > (m − 2)/2 for m points on a slanting line. (Ties in one column alone are settled by
+    the scales.) Old Faithful's 272 rows have eight on one line and need η > 3.
     """
     points = as_points(x, "a prior")
     low, high = points.min(axis=0), points.max(axis=0)

@@ -2,8 +2,8 @@
 
 For an input x a layer of tanh units and a linear one give the parameters of a mixture for the
 outputs y (D,), with a normal prior on everything that is fitted (Bishop 1994, "Mixture density
-networks", section 3; the prior as in Neal 1996, *Bayesian Learning for Neural Networks*, section
-1.2.3)::
+networks", section 3; the prior as in Neal 1996, *Bayesian Learning for Neural Networks*, chapter
+2)::
 
     hidden = tanh(x · W₁ + b₁),  heads = hidden · W₂ + b₂
     p(y | x) = Σ_k weight_k(x) Π_d N(y_d | mean_kd(x), scale_kd(x)²)
@@ -66,7 +66,6 @@ class MixtureDensityNetwork(NamedTuple):
     """How many columns the outputs have."""
 
 
-@lru_cache(maxsize=64)
 def mixture_density_network(
     components: int,
     inputs: int = 1,
@@ -99,7 +98,13 @@ def mixture_density_network(
         )
     if not prior_scale > 0:
         raise ValueError(f"prior_scale is {prior_scale}; it is a positive standard deviation")
-    k, d = components, outputs
+    return _network(components, inputs, outputs, hidden, joint, prior_scale)
+
+
+@lru_cache(maxsize=64)
+def _network(
+    k: int, inputs: int, d: int, hidden: int, joint: bool, prior_scale: float
+) -> MixtureDensityNetwork:
     logits = k if joint else k * d
     heads = logits + 2 * k * d
     sites = {

@@ -5,8 +5,9 @@ over it the data, and the components' means of the network at the middle of q: a
 own colour and marker, and the larger its weight at that input, the larger the marker. A network
 that is a single point (MAP) has nothing to average over.
 
-The panel beside shows the bound, fit − KL, with a band of two standard errors, and the fit above
-it: the distance between the two lines is what the KL takes away.
+The panel beside shows the objective, fit − weight · KL, with a band of two standard errors, and the
+fit above it: the distance between the two lines is what the KL takes away. With weight 1 the
+objective is the bound.
 """
 
 from __future__ import annotations
@@ -172,7 +173,7 @@ def _draw_bound(axes: Axes, moment: Moment, n: int) -> None:
     axes.grid(axis="y", color="#E8E8E8", lw=0.8)
     axes.set_axisbelow(True)
     axes.set_xlabel("state")
-    style.set_legend(axes, "dashed fit, line fit − KL, nats a datum")
+    style.set_legend(axes, "dashed fit, line objective, nats a datum")
 
 
 def _limits(values: NDArray) -> tuple[float, float]:
