@@ -1302,13 +1302,12 @@ def log_prior(scale):
 log_prior = check.log_prior(log_prior)
 
 # %%
-from scipy.stats import invgamma, lognorm
+from scipy.stats import lognorm
 
 CURES = {
     "half-normal": PRIORS["half-normal"],
     "log-normal, sd of log σ .8": lambda s: lognorm.logpdf(s, 0.8, scale=0.5),
     "log-normal, .5": lambda s: lognorm.logpdf(s, 0.5, scale=0.5),
-    "σ² inverse gamma (2, .05)": lambda s: invgamma.logpdf(s**2, 2, scale=0.05) + np.log(2 * s),
     "yours": log_prior,
 }
 for tied in (2, 6, 15):
