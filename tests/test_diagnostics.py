@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -29,6 +30,12 @@ def test_effective_sample_size_of_an_autoregression(phi):
     assert effective_sample_size(values) == pytest.approx(exact, rel=0.2)
     assert standard_error(values) == pytest.approx((1 / exact) ** 0.5, rel=0.15)
     assert r_hat(values) < 1.01
+
+
+def test_chains_that_stand_still_apart_have_no_finite_r_hat_and_no_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert r_hat(np.repeat([[0.0], [1.0]], 8, axis=1)) == np.inf
 
 
 def test_r_hat_sees_chains_in_different_places_and_of_different_widths():

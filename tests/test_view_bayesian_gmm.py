@@ -9,6 +9,7 @@ import pytest
 from matplotlib import rc_context
 from matplotlib.collections import LineCollection
 
+from drawing import assert_legible
 from latentsteps.data import old_faithful, standardize
 from latentsteps.models.bayesian_gmm import bayesian_gaussian_mixture
 from latentsteps.stepper.frames import render
@@ -162,17 +163,7 @@ def test_points_that_are_not_in_the_plane_are_refused_in_words():
 @pytest.mark.parametrize("state", [0, 30])
 def test_every_picture_is_opaque_and_keeps_its_text_inside(state, chosen, size):
     figure = drawn(chains(30, k=3), state, chosen, size)
-    assert (np.asarray(figure.canvas.buffer_rgba())[:, :, 3] == 255).all()
-    width, height = figure.bbox.width, figure.bbox.height
-    for axes in figure.axes:
-        for text in [axes._left_title, axes._right_title, axes.xaxis.label, axes.yaxis.label,
-                     *axes.texts]:  # fmt: skip
-            if text.get_text():
-                box = text.get_window_extent()
-                assert box.x0 >= -1, text
-                assert box.y0 >= -1, text
-                assert box.x1 <= width + 1, text
-                assert box.y1 <= height + 1, text
+    assert_legible(figure)
 
 
 def test_the_samplers_own_states_are_drawn_and_described():

@@ -7,6 +7,7 @@ import pytest
 from jax.scipy.stats import norm as jax_norm
 from matplotlib import rc_context
 
+from drawing import assert_legible
 from latentsteps.data import old_faithful
 from latentsteps.inference import em
 from latentsteps.inference.em import E_STEP, M_STEP
@@ -300,19 +301,7 @@ def test_pictures_are_opaque_and_keep_their_text_inside(name, which, size):
     given = view.views(log_joint, bound, k=k, unit="minutes")[which]
     for t in (1, 4):
         figure = drawn(given, trace.at(t), size)
-        assert (np.asarray(figure.canvas.buffer_rgba())[:, :, 3] == 255).all()
-        width, height = figure.bbox.width, figure.bbox.height
-        texts = list(figure.texts)
-        for axes in figure.axes:
-            texts += [axes.title, axes._left_title, axes._right_title, *axes.texts]
-            texts += [axes.xaxis.label, axes.yaxis.label]
-        for text in texts:
-            if text.get_text() and text.get_visible():
-                box = text.get_window_extent()
-                assert box.x0 >= -1, text
-                assert box.y0 >= -1, text
-                assert box.x1 <= width + 1, text
-                assert box.y1 <= height + 1, text
+        assert_legible(figure)
 
 
 @pytest.mark.parametrize("size", SIZES)

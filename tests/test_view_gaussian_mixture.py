@@ -8,6 +8,7 @@ from matplotlib import rc_context
 from matplotlib.collections import LineCollection, PathCollection
 from scipy.stats import chi2
 
+from drawing import assert_legible
 from latentsteps.data import old_faithful, standardize
 from latentsteps.inference.em import em, soft
 from latentsteps.models.gaussian_mixture import GaussianMixture, gaussian_mixture, log_joint
@@ -324,17 +325,7 @@ def test_points_that_are_not_in_the_plane_are_refused_in_words():
 )
 def test_every_picture_is_opaque_and_keeps_its_text_inside(start, k, steps, chosen, size):
     figure = drawn(traced(start, steps, k), steps, chosen, size)
-    assert (pixels(figure)[:, :, 3] == 255).all()
-    width, height = figure.bbox.width, figure.bbox.height
-    for axes in figure.axes:
-        for text in [axes._left_title, axes._right_title, axes.xaxis.label, axes.yaxis.label,
-                     *axes.texts]:  # fmt: skip
-            if text.get_text():
-                box = text.get_window_extent()
-                assert box.x0 >= -1, text
-                assert box.y0 >= -1, text
-                assert box.x1 <= width + 1, text
-                assert box.y1 <= height + 1, text
+    assert_legible(figure)
 
 
 def test_the_frame_stays_the_same_along_a_run(book):

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib import rc_context
 
+from drawing import assert_legible
 from latentsteps.inference.em import E_STEP, M_STEP, EMInfo, EMState
 from latentsteps.trace import Moment
 from latentsteps.views import kmeans, mosaic, style, templates
@@ -157,17 +158,7 @@ def test_rows_become_pictures(d, shape):
 )
 def test_every_picture_is_opaque_and_keeps_its_text_inside(view, given_moment, size):
     figure = drawn(view, given_moment, size)
-    assert (pixels(figure)[:, :, 3] == 255).all()
-    width, height = figure.bbox.width, figure.bbox.height
-    for axes in figure.axes:
-        for text in [axes.title, axes._left_title, axes._right_title, axes.xaxis.label,
-                     axes.yaxis.label, *axes.texts]:  # fmt: skip
-            if text.get_text():
-                box = text.get_window_extent()
-                assert box.x0 >= -1, text
-                assert box.y0 >= -1, text
-                assert box.x1 <= width + 1, text
-                assert box.y1 <= height + 1, text
+    assert_legible(figure)
 
 
 @pytest.mark.parametrize("size", [(9.0, 4.0), (4.6, 5.2), (3.6, 4.4)])

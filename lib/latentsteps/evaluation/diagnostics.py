@@ -18,11 +18,13 @@ def r_hat(values: ArrayLike) -> float:
 
     Rank-normalised, of the draws and of their distances to the median, the larger of the two
     (Vehtari et al. 2021, equation 14; they ask for less than 1.01). One that is near 1 shows that
-    the chains agree, not that they have been everywhere. NaN if all draws are equal.
+    the chains agree, not that they have been everywhere. NaN if all draws are equal, ∞ if each
+    chain stands still at a place of its own.
     """
     from latentsteps.arviz_quiet import arviz  # takes seconds: when it is needed
 
-    return float(arviz.rhat(_checked(values), method="rank"))
+    with np.errstate(divide="ignore", invalid="ignore"):  # of chains that never move
+        return float(arviz.rhat(_checked(values), method="rank"))
 
 
 def effective_sample_size(values: ArrayLike) -> float:

@@ -81,8 +81,7 @@ def _r_hats(moment: Moment, n: int) -> tuple[float, ...]:
     known = _known.setdefault(moment.trace, {})
     if n not in known:
         parts = _values(moment)[:, :, :n]
-        with np.errstate(all="ignore"):  # chains that never move: r-hat is infinite, or none
-            known[n] = tuple(r_hat(v) if np.isfinite(v).all() else np.nan for v in parts)
+        known[n] = tuple(r_hat(v) if np.isfinite(v).all() else np.nan for v in parts)
     return known[n]
 
 

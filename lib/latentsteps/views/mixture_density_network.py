@@ -20,9 +20,9 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from latentsteps.models.mixture_density_network import (
-    MixtureDensity,
     MixtureDensityNetwork,
     mixture_density_network,
+    predictive_density,
 )
 from latentsteps.trace import Moment
 from latentsteps.views import style
@@ -99,25 +99,12 @@ def _sizes(network: dict[str, NDArray]) -> MixtureDensityNetwork:
 def _predictive(moment: Moment, across: NDArray, up: NDArray) -> NDArray:
     """p(y | x) averaged over draws, (rows, columns)."""
     sds, middle = _middle(moment)
-    density, random = _sizes(middle).density, np.random.default_rng(0)
-    total = np.zeros((len(up), len(across)))
-    for _ in range(DRAWS if sds else 1):
-        network = {
-            site: value + sds[site] * random.normal(size=value.shape) if sds else value
-            for site, value in middle.items()
-        }
-        total += _density(density(network, across[:, None]), up)
-    return total / (DRAWS if sds else 1)
-
-
-def _density(mixture: MixtureDensity, up: NDArray) -> NDArray:
-    """The density at the values ``up`` (R,) for each of the mixture's C inputs: (R, C)."""
-    weights, means, scales = (np.asarray(part).reshape(len(part), -1) for part in mixture)
-    # Of a fit that has run away the picture shows what there is.
-    with np.errstate(all="ignore"):
-        z = (up[:, None, None] - means) / scales
-        heights = weights / scales / np.sqrt(2 * np.pi)
-        return (heights * np.exp(-0.5 * z**2)).sum(axis=2)
+    random = np.random.default_rng(0)
+    draws = {
+        site: value + sds[site] * random.normal(size=(DRAWS, *value.shape)) if sds else value[None]
+        for site, value in middle.items()
+    }
+    return predictive_density(_sizes(middle), draws, across[:, None], up).T
 
 
 def _draw(figure: style.AnyFigure, moment: Moment, names: tuple[str, str]) -> None:
