@@ -741,9 +741,8 @@ print(f"Their average of m₁ is off from the posterior mean by more than .5: {e
 # $\lvert \Omega \rvert^{\eta - 1}$: flat for $\eta = 1$; above it round shapes are preferred.
 
 # %%
-from latentsteps.inference.nuts import to_arviz
+from latentsteps.inference.nuts import all_draws, to_arviz
 from latentsteps.models.bayesian_gmm import (
-    all_draws,
     bayesian_gaussian_mixture,
     label_free,
     log_predictive,

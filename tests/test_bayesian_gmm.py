@@ -14,12 +14,11 @@ from latentsteps.data import old_faithful
 from latentsteps.evaluation.consensus import partition, similarity
 from latentsteps.evaluation.diagnostics import effective_sample_size, r_hat, standard_error
 from latentsteps.evaluation.scores import adjusted_rand
-from latentsteps.inference.nuts import draws
-from latentsteps.models import bayesian_gmm, gaussian_mixture
+from latentsteps.inference.nuts import all_draws, draws
+from latentsteps.models import gaussian_mixture, mixture_draws
 from latentsteps.models.bayesian_gmm import (
     FAMILIES,
     MixturePrior,
-    all_draws,
     bayesian_gaussian_mixture,
     label_free,
     log_likelihood,
@@ -102,7 +101,7 @@ def test_likelihood_responsibilities_and_density_are_those_of_the_mixture(monkey
     expected = logsumexp(single, axis=0) - np.log(6)
     np.testing.assert_allclose(log_predictive(x, position), expected, rtol=1e-10)
     # Leading axes (chains, draws), and a few draws at a time, change nothing.
-    monkeypatch.setattr(bayesian_gmm, "CHUNK", 500)
+    monkeypatch.setattr(mixture_draws, "CHUNK", 500)
     folded = {name: value.reshape(2, 3, *value.shape[1:]) for name, value in position.items()}
     assert log_likelihood(x, folded).shape == (2, 3)
     np.testing.assert_allclose(log_predictive(x, folded), expected, rtol=1e-10)

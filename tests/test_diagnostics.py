@@ -1,4 +1,4 @@
-"""Diagnostics against cases that can be worked out, and the similarity of points by brute force."""
+"""Diagnostics against cases that can be worked out."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from latentsteps.evaluation import consensus
-from latentsteps.evaluation.consensus import partition, similarity
 from latentsteps.evaluation.diagnostics import effective_sample_size, r_hat, standard_error
 
 
@@ -70,52 +68,3 @@ def test_arviz_says_nothing_on_its_first_import_of_a_day(tmp_path):
     )
     assert done.returncode == 0
     assert "ArviZ" not in done.stderr
-
-
-def random_responsibilities(draws=7, n=9, k=4, seed=0):
-    return np.random.default_rng(seed).dirichlet(np.full(k, 0.3), size=(draws, n))
-
-
-def test_similarity_is_the_chance_of_equal_assignments(monkeypatch):
-    r = random_responsibilities()
-    s = similarity(r)
-    for i in range(9):
-        for j in range(9):
-            expected = 1 if i == j else np.mean([sum(draw[i] * draw[j]) for draw in r])
-            assert s[i, j] == pytest.approx(expected, rel=1e-12)
-    monkeypatch.setattr(consensus, "CHUNK", 80)  # two draws at a time
-    np.testing.assert_allclose(similarity(r), s, rtol=1e-12)
-
-
-def test_similarity_does_not_know_names():
-    r = random_responsibilities()
-    random = np.random.default_rng(1)
-    renamed = np.stack([draw[:, random.permutation(4)] for draw in r])
-    np.testing.assert_allclose(similarity(renamed), similarity(r), rtol=1e-12)
-
-
-def test_partition_finds_blocks_and_numbers_them_by_their_first_points():
-    labels = np.array([2, 0, 2, 1, 1, 0, 2])
-    same = (labels[:, None] == labels).astype(float)
-    assert partition(same).tolist() == [0, 1, 0, 2, 2, 1, 0]
-    assert partition(0.9 * same + 0.1).tolist() == [0, 1, 0, 2, 2, 1, 0]
-    assert partition(0.9 * same + 0.1, together=0.05).tolist() == [0] * 7
-    assert partition(0.4 * same + 0.6 * np.eye(7)).tolist() == list(range(7))
-    assert partition([[1.0]]).tolist() == [0]
-    # Average linkage: the pair (2) with .6 and .2 to the other two has .4 on average.
-    chain = np.array([[1, 0.9, 0.6], [0.9, 1, 0.2], [0.6, 0.2, 1]])
-    assert partition(chain).tolist() == [0, 0, 1]
-    # And .55 in the second one, where neither the best link (.7) nor the worst (.4) is meant.
-    near = np.array([[1, 0.9, 0.7], [0.9, 1, 0.4], [0.7, 0.4, 1]])
-    assert partition(near).tolist() == [0, 0, 0]
-
-
-def test_bad_similarities_are_refused_in_words():
-    with pytest.raises(ValueError, match="draws, N, K"):
-        similarity(np.full((3, 2), 0.5))
-    with pytest.raises(ValueError, match="summing to one"):
-        similarity(np.full((1, 3, 2), 0.4))
-    with pytest.raises(ValueError, match="symmetric"):
-        partition([[1, 0.2], [0.4, 1]])
-    with pytest.raises(ValueError, match="together is 0"):
-        partition(np.eye(2), together=0)

@@ -1,19 +1,13 @@
 """Sample a Gaussian mixture with BayesForge and print, as JSON, what that took.
 
-Usage: bayesforge_blobs.py PROBLEM.npz DRAWS.npz, with the Python of an environment that has
-BayesForge 0.0.48 (its pins differ from the course's): run by mixture_nuts.py, which writes the
-problem and reads the draws, (seeds, chains, draws, ...) under the names of the course's sites.
+Usage: bayesforge_blobs.py PROBLEM.npz DRAWS.npz; see ``bayesforge_fits.py``. Run by
+``mixture_nuts.py``, which writes the problem and reads the draws.
 """
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import json
-import sys
-
 import numpy as np
-from chains import OneAfterAnother
+from bayesforge_fits import answer, fit_seeds
 
 SHIPPED_NAMES = {
     "weights": "weights",
@@ -24,12 +18,8 @@ SHIPPED_NAMES = {
 
 
 def main(problem_file: str, draws_file: str) -> dict:
-    import BayesForge
-    import jax
     import jax.numpy as jnp
-    import numpyro
     from BayesForge import bf
-    from numpyro.infer import init_to_uniform, init_to_value
     from numpyro.infer.util import log_density
 
     problem = np.load(problem_file)
@@ -61,43 +51,19 @@ def main(problem_file: str, draws_file: str) -> dict:
             obs=data,
         )
 
-    shipped = bool(problem["shipped"])
-    # Its own mixture finds its k-means itself: they are the centres of its prior.
-    model, data = (m.gmm, {"data": x, "K": k}) if shipped else (mixture, {"data": x})
-    begin = init_to_uniform if shipped else functools.partial(init_to_value, values=start)
-    names = SHIPPED_NAMES if shipped else {name: name for name in start}
-    clock, fits = OneAfterAnother(), []
-    for seed in problem["seeds"]:
-        m.data_on_model = dict(data)
-        m.fit(
-            model,
-            num_warmup=int(problem["warmup"]),
-            num_samples=int(problem["draws"]),
-            num_chains=int(problem["chains"]),
-            chain_method=clock,
-            init_strategy=begin,
-            progress_bar=False,
-            seed=int(seed),
-        )
-        seen = m.sampler.get_extra_fields(group_by_chain=True)
-        drawn = m.sampler.get_samples(group_by_chain=True)
-        fits.append(
-            {names[name]: np.asarray(drawn[name]) for name in names}
-            | {"leapfrogs": seen["num_steps"], "divergent": seen["diverging"]}
-            | {"sampling": clock.sampling}
-        )
-    np.savez(draws_file, **{name: np.stack([fit[name] for fit in fits]) for name in fits[0]})
-    at_start = None if shipped else float(log_density(mixture, (x,), {}, start)[0])
+    if problem["shipped"]:
+        # Its own mixture finds its k-means itself: they are the centres of its prior.
+        data = {"data": x, "K": k}
+        return {
+            "compiling": fit_seeds(m, m.gmm, data, problem, SHIPPED_NAMES, None, draws_file),
+            "log_density": None,
+        }
+    names = {name: name for name in start}
     return {
-        "compiling": clock.compiling,
-        "log_density": at_start,
-        "jax": jax.__version__,
-        "numpyro": numpyro.__version__,
-        "version": BayesForge.__version__,
+        "compiling": fit_seeds(m, mixture, {"data": x}, problem, names, start, draws_file),
+        "log_density": float(log_density(mixture, (x,), {}, start)[0]),
     }
 
 
 if __name__ == "__main__":
-    with contextlib.redirect_stdout(sys.stderr):  # BayesForge greets, and counts devices
-        found = main(*sys.argv[1:])
-    print(json.dumps(found))
+    answer(main)

@@ -22,6 +22,7 @@ SUBJECTS = [
     "gaussian_step",
     "mixture_gradient",
     "mixture_nuts",
+    "bnnc_nuts",
 ]
 PACKAGES = ["jax", "numpyro", "arviz", "numpy", "scikit-learn", "stepmix", "pomegranate"]
 

@@ -146,6 +146,12 @@ def draws(trace: Trace, name: str) -> NDArray:
     return _drawn(trace)[0](name)
 
 
+def all_draws(trace: Trace) -> dict[str, NDArray]:
+    """The draws of every site after the warm-up: a position with the axes (chains, draws)."""
+    site, _ = _drawn(trace)
+    return {name: site(name) for name in trace[-1].position}
+
+
 def to_arviz(trace: Trace) -> Any:
     """The draws after the warm-up as ArviZ's ``InferenceData``: posterior and sample statistics."""
     from latentsteps.arviz_quiet import arviz

@@ -23,13 +23,11 @@ axes are those of the draws.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import logsumexp, softmax, xlogy
 
-from latentsteps.inference.nuts import NUTSInfo, NUTSState, draws, nuts
+from latentsteps.inference.nuts import NUTSInfo, NUTSState, nuts
+from latentsteps.models import mixture_draws
 from latentsteps.models.bayesian_gmm_inputs import (
     FAMILIES,
     MixturePrior,
@@ -42,13 +40,13 @@ from latentsteps.models.bayesian_gmm_inputs import (
 )
 from latentsteps.models.bayesian_gmm_model import LOG_2_PI, Numbers, numpyro_model
 from latentsteps.models.gaussian_mixture import GaussianMixture
+from latentsteps.models.mixture_draws import Joint, Position
 from latentsteps.models.points import as_points
 from latentsteps.trace import Algorithm, Key, Trace
 
 __all__ = [
     "FAMILIES",
     "MixturePrior",
-    "all_draws",
     "bayesian_gaussian_mixture",
     "label_free",
     "log_joint",
@@ -60,10 +58,7 @@ __all__ = [
     "weak_prior",
 ]
 
-Position = dict[str, NDArray]
 STARTS = ("k-means", "uniform", "prior")
-CHUNK = 1_000_000
-"""Numbers of z that are held at once: 8 MB."""
 WHO = "a Bayesian Gaussian mixture"
 
 
@@ -190,21 +185,18 @@ def log_joint(x: ArrayLike, position: Position) -> NDArray[np.float64]:
 
 def log_likelihood(x: ArrayLike, position: Position) -> NDArray[np.float64]:
     """Σ_n log p(x_n) in nats under each draw: the shape of the draws' axes, () for one draw."""
-    return _by_chunks(x, position, lambda joint: logsumexp(joint, axis=-2).sum(axis=-1))
+    return mixture_draws.log_likelihood(*_bound(x), position)
 
 
 def log_predictive(x: ArrayLike, position: Position) -> NDArray[np.float64]:
     """log of the mean over draws of p(x_n), (N,), in nats: the density of new points, given all
     that the draws know. All axes of draws are averaged over."""
-    densities = _by_chunks(x, position, lambda joint: logsumexp(joint, axis=-2))
-    flat = densities.reshape(-1, densities.shape[-1])
-    return logsumexp(flat, axis=0) - np.log(len(flat))
+    return mixture_draws.log_predictive(*_bound(x), position)
 
 
 def responsibilities(x: ArrayLike, position: Position) -> NDArray[np.float64]:
     """p(k | x_n) under each draw, (S, N, K): rows sum to one. All axes of draws become one."""
-    found = _by_chunks(x, position, lambda joint: softmax(joint, axis=-2))
-    return found.reshape(-1, *found.shape[-2:]).swapaxes(1, 2)
+    return mixture_draws.responsibilities(*_bound(x), position)
 
 
 def label_free(trace: Trace, points: ArrayLike) -> dict[str, NDArray[np.float64]]:
@@ -214,31 +206,10 @@ def label_free(trace: Trace, points: ArrayLike) -> dict[str, NDArray[np.float64]
     whose exponential is the number of components in use; ``"log density at point i"`` for each of
     the fixed ``points`` (M, D).
     """
-    position = all_draws(trace)
-    shares = _by_chunks(trace.data, position, lambda joint: softmax(joint, axis=-2).mean(axis=-1))
-    densities = _by_chunks(points, position, lambda joint: logsumexp(joint, axis=-2))
-    return {
-        "log likelihood": log_likelihood(trace.data, position),
-        "entropy of shares": -xlogy(shares, shares).sum(axis=-1),
-    } | {f"log density at point {i}": densities[..., i] for i in range(densities.shape[-1])}
+    return mixture_draws.label_free(trace, *_bound(trace.data), *_bound(points))
 
 
-def all_draws(trace: Trace) -> Position:
-    """All sites' draws after the warm-up: a position with the axes (chains, draws)."""
-    return {name: draws(trace, name) for name in trace[-1].position}
-
-
-def _by_chunks(x: ArrayLike, position: Position, function: Callable) -> NDArray:
-    """``function(log_joint)`` of all draws, a few at a time, so that memory stays small."""
+def _bound(x: ArrayLike) -> tuple[Joint, int]:
+    """The joint on these points, and how many they are."""
     points = as_points(x, WHO)
-    leading = position["weights"].shape[:-1]
-    flat = {
-        name: value.reshape(-1, *value.shape[len(leading) :]) for name, value in position.items()
-    }
-    size = max(1, CHUNK // (points.size * position["weights"].shape[-1]))
-    parts = [
-        function(log_joint(points, {name: value[s : s + size] for name, value in flat.items()}))
-        for s in range(0, len(flat["weights"]), size)
-    ]
-    found = np.concatenate(parts)
-    return found.reshape((*leading, *found.shape[1:]))
+    return lambda position: log_joint(points, position), len(points)

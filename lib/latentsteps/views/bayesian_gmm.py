@@ -20,11 +20,18 @@ from numpy.typing import NDArray
 from latentsteps.evaluation.selection import SPIKE, spreads
 from latentsteps.trace import Moment
 from latentsteps.views import style
-from latentsteps.views.gaussian_mixture import RADIUS
+from latentsteps.views.chains import (
+    describe_divergences,
+    describe_start,
+    describe_step,
+    draw_by_state,
+    first_of_stage,
+    line,
+    outlines,
+)
 
 EARLIER = 24
 """How many earlier draws of the first chain are shown."""
-LINES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)))
 
 
 def draw(figure: style.AnyFigure, moment: Moment) -> None:
@@ -44,17 +51,8 @@ def describe(moment: Moment) -> str:
     weights, _, factors = _arrays(moment.state)
     chains, k = weights.shape
     if moment.t == 0:
-        many = "component" if k == 1 else "components"
-        return f"State 0: where {_count(chains, 'chain')} with {k} {many} each will start."
-    info = moment.info
-    leapfrogs = style.listing(int(n) for n in np.atleast_1d(info.leapfrogs))
-    heights = style.listing(style.number(v, 4) for v in np.atleast_1d(info.log_density))
-    sizes = style.listing(style.number(v, 2) for v in np.atleast_1d(info.step_size))
-    stage = "warm-up" if info.warmup else "a draw"
-    sentences = [
-        f"State {moment.t}: {stage}; leapfrogs {leapfrogs}, of step size {sizes}; "
-        f"log density {heights}."
-    ]
+        return describe_start(chains, k)
+    sentences = [describe_step(moment)]
     if 1 < k <= 3:
         shares = (style.listing(style.number(w, 2) for w in row) for row in weights)
         sentences.append(f"Weights {'; '.join(shares)}.")
@@ -64,40 +62,28 @@ def describe(moment: Moment) -> str:
         where = style.listing(f"chain {chain}" for chain in spikes)
         smallest = style.number(float(np.nanmin(thin)), 2)
         sentences.append(f"A component is a spike in {where}: smallest spread {smallest}.")
-    return " ".join([*sentences, _divergences(moment)])
+    return " ".join([*sentences, describe_divergences(moment)])
 
 
 def draw_chains(axes: Axes, state: Any) -> None:
     """The mixture of every chain on axes of one's own, and which line is which chain."""
     handles = []
     for chain, (weights, means, factors) in enumerate(zip(*_arrays(state), strict=True)):
-        colour, line = style.colour(chain), LINES[chain % len(LINES)]
+        colour, shape = style.colour(chain), line(chain)
         widths = 1.2 + 1.8 * weights  # the heavier a component, the thicker its line
         axes.add_collection(
             LineCollection(
-                list(_outlines(means, factors, 100)), colors=[colour], linewidths=widths,
-                linestyles=[line], zorder=4,
+                list(outlines(means, factors, 100)), colors=[colour], linewidths=widths,
+                linestyles=[shape], zorder=4,
             )
         )  # fmt: skip
         for k, mean in enumerate(means):
             axes.plot(*mean, style.marker(k), color=colour, ms=7, mec="black", mew=1, zorder=5)
-        handles.append(Line2D([], [], color=colour, ls=line, lw=2, label=f"chain {chain + 1}"))
+        handles.append(Line2D([], [], color=colour, ls=shape, lw=2, label=f"chain {chain + 1}"))
     if len(handles) > 1:
         axes.legend(
             handles=handles, loc="upper left", frameon=False, handlelength=2.6, fontsize=8.5
         )
-
-
-def _divergences(moment: Moment) -> str:
-    """How many draws of all chains diverged, in the warm-up and since."""
-    infos = moment.trace.infos[1 : moment.t + 1]
-    before, since = (
-        sum(int(np.sum(info.divergent)) for info in infos if bool(info.warmup) is warmup)
-        for warmup in (True, False)
-    )
-    if moment.info.warmup:
-        return f"Divergences in the warm-up so far: {before}."
-    return f"Divergences since the warm-up: {since}; in it: {before}."
 
 
 def _arrays(state: Any) -> tuple[NDArray, NDArray, NDArray]:
@@ -132,24 +118,13 @@ def _draw(figure: style.AnyFigure, moment: Moment, names: tuple[str, str]) -> No
     _draw_heights(beside, moment)
 
 
-def _outlines(means: NDArray, factors: NDArray, n: int) -> NDArray:
-    """The 95 % ellipses of means (..., 2) and factors (..., 2, 2): closed, (m, n, 2)."""
-    angle = np.linspace(0.0, 2 * np.pi, n)
-    circle = RADIUS * np.stack([np.cos(angle), np.sin(angle)])
-    outlines = means[..., None, :] + (factors @ circle).swapaxes(-1, -2)
-    return outlines.reshape(-1, n, 2)
-
-
 def _draw_earlier(axes: Axes, moment: Moment) -> None:
     """The draws of the first chain before this one, as many as are shown: of the same stage,
     since a warm-up is on its way and no draw."""
-    infos, first = moment.trace.infos, moment.t
-    while first > max(1, moment.t - EARLIER) and infos[first - 1].warmup == moment.info.warmup:
-        first -= 1
     segments: list[NDArray] = []
-    for t in range(first, moment.t):
+    for t in range(first_of_stage(moment, EARLIER), moment.t):
         _, means, factors = _arrays(moment.trace[t])
-        segments.extend(_outlines(means[0], factors[0], 40))
+        segments.extend(outlines(means[0], factors[0], 40))
     axes.add_collection(LineCollection(segments, colors=[style.tint(0, 0.4)], lw=0.7, zorder=2))
 
 
@@ -158,32 +133,19 @@ def _draw_heights(axes: Axes, moment: Moment) -> None:
     infos = moment.trace.infos[: moment.t + 1]
     heights = np.array([np.atleast_1d(info.log_density) for info in infos], dtype=np.float64)
     states = np.arange(len(heights))
-    last_warm = max((t for t, info in enumerate(infos) if info.warmup and t), default=0)
-    if last_warm:
-        axes.axvspan(0, last_warm, color="#EFEFEF", lw=0)
-        # At the foot, where the curves are only while they climb.
-        axes.text(0.04, 0.04, "grey: warm-up", transform=axes.transAxes, fontsize=8.5,
-                  color=style.QUIET)  # fmt: skip
+    # The shade's words are at the foot, where the curves are only while they climb.
+    draw_by_state(axes, moment)
     for chain in range(heights.shape[1]):
-        colour, line = style.colour(chain), LINES[chain % len(LINES)]
-        axes.plot(states, heights[:, chain], ls=line, color=colour, lw=1.1)
+        colour = style.colour(chain)
+        axes.plot(states, heights[:, chain], ls=line(chain), color=colour, lw=1.1)
         axes.plot(states[-1:], heights[-1:, chain], style.marker(chain), color=colour, ms=7,
                   mec="white", mew=1)  # fmt: skip
-    axes.set_xlim(-0.04 * max(10, moment.t), 1.04 * max(10, moment.t))
     settled = heights[len(heights) // 4 :]
     finite = settled[np.isfinite(settled)]
     if finite.size:
         low, high = float(finite.min()), float(finite.max())
         room = 0.1 * (high - low) or 0.05 * max(abs(high), 1.0)
         axes.set_ylim(low - 2 * room, high + room)
-    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.10g}".replace("-", "−"))
-    axes.grid(axis="y", color="#E8E8E8", lw=0.8)
-    axes.set_axisbelow(True)
-    axes.set_xlabel("state")
     style.set_legend(axes, "log density, nats")
-
-
-def _count(n: int, thing: str) -> str:
-    return f"{n} {thing}" if n == 1 else f"{n} {thing}s"
