@@ -486,6 +486,12 @@ BOUNDS = (
     lambda log_q, log_pi, log_n: np.einsum(
         "nk,nk->n", np.exp(log_q), log_pi + log_n - np.maximum(log_q, -1e5)
     ),
+    lambda log_q, log_pi, log_n: np.sum(
+        np.exp(log_q) * (log_pi + log_n - np.maximum(log_q, -1e300)), axis=1
+    ),
+    lambda log_q, log_pi, log_n: np.sum(  # a floor too low to be told from none
+        np.exp(log_q) * (log_pi + log_n - np.log(np.exp(log_q) + 1e-300)), axis=1
+    ),
     lambda log_q, log_pi, log_n: (
         (np.exp(log_q) * (log_pi + log_n)).sum(axis=1) + stats.entropy(np.exp(log_q), axis=1)
     ),
@@ -569,6 +575,24 @@ def with_log_gamma(log_g):
     return lambda value, shape: shape * log_g(value) - np.exp(value) - gammaln(shape)
 
 
+def built_of_exponentials(log_value, a):
+    g = np.exp(log_value)
+    return np.log(g**a * np.exp(-g) / special.gamma(a))
+
+
+def unprotected_gate(x, w1, w2, log_pi):
+    logits = log_pi + np.tanh(x @ w1) @ w2
+    return logits - np.log(np.sum(np.exp(logits), axis=1))[:, None]
+
+
+def fit_less(divergence, times=1):
+    def answer(log_q, log_pi, log_n):
+        fit = np.sum(np.exp(log_q) * log_n, axis=1)
+        return fit - times * divergence(np.exp(log_q), np.exp(log_pi)).sum(axis=1)
+
+    return answer
+
+
 right_sticks, right_gate = sticks_by_matrix, gate_by_einsum
 right_integral, right_bound = integral_in_logarithms, bound_by_mask
 small = np.finfo(float).tiny
@@ -598,6 +622,11 @@ WRONG = [
     (check.log_density_of_log, with_log_gamma(lambda v: np.log(np.exp(v) + 1e-30)), "straight"),
     (check.log_density_of_log, with_log_gamma(lambda v: np.maximum(v, -745)), "straight line"),
     (check.log_density_of_log, with_log_gamma(np.abs), "integrates to 1"),
+    (check.log_density_of_log, built_of_exponentials, "each term as it is"),
+    (check.log_density_of_log, lambda v, a: a * v - np.exp(v) - np.log(math.factorial(a - 1)),
+     "whole a alone"),
+    (check.log_density_of_log, lambda v, a: a * v - np.exp(v) - np.log(special.factorial(a - 1)),
+     "of a negative number"),
     (check.log_density_of_log, lambda v, a: stats.chi2.logpdf(np.exp(v), a) + v, None),
     (check.log_density_of_log, lambda v, a: stats.loggamma.logcdf(v, a), "integrates to 1"),
     (check.log_density_of_log, lambda v, a: stats.loggamma.logpdf(v, a, scale=a), "integrates"),
@@ -606,6 +635,7 @@ WRONG = [
     (check.log_density_of_log, lambda v, a: a * v - np.exp(v) / 2 - gammaln(a), "integrates to 1"),
     (check.log_density_of_log, lambda v, a: stats.loggamma.logpdf(v, a) / np.log(2), "integrates"),
     (check.log_gate, gate_of(with_intercept), "no intercept"),
+    (check.log_gate, unprotected_gate, "e^800"),
     (check.log_gate, gate_of(lambda x, w1, w2, p: np.tanh(x @ w1) @ w2 + p / 2), "W₂ = 0"),
     (check.log_gate, gate_of(lambda x, w1, w2, p: p - np.tanh(x @ w1) @ w2), None),
     (check.log_gate, gate_of(lambda x, w1, w2, p: p + np.arctan(x @ w1) @ w2), None),
@@ -649,6 +679,14 @@ WRONG = [
     (check.normaliser, lambda *args: round(right_integral(*args), 1), None),
     (check.elbo, lambda q, w, n: right_bound(np.maximum(q, -10), w, n), "log q is 0"),
     (check.elbo, lambda q, w, n: right_bound(np.nan_to_num(q, neginf=0), w, n), "log q is 0"),
+    (check.elbo, lambda q, w, n: right_bound(np.log(np.exp(q) + 1e-10), w, n), "log q is"),
+    (check.elbo, lambda q, w, n: np.sum(np.exp(q) * (w + n - np.log(np.exp(q) + 1e-10)), axis=1),
+     "You put a floor"),
+    (check.elbo, lambda q, w, n: np.sum(np.exp(q) * (w + n - np.maximum(q, -23.03)), axis=1),
+     "You put a floor"),
+    (check.elbo, fit_less(lambda q, pi: special.rel_entr(pi, q)), "KL(π ‖ q)"),
+    (check.elbo, fit_less(special.rel_entr, 2), None),
+    (check.elbo, lambda q, w, n: 2 * right_bound(q, w, n) - logsumexp(w + n, axis=1), "twice"),
     (check.elbo, lambda q, w, n: right_bound(q, w, n) - logsumexp(w + n, axis=1), None),
     (check.elbo, lambda q, w, n: right_bound(special.log_softmax(w + n, axis=1), w, n), None),
     (check.elbo, lambda q, w, n: np.exp(right_bound(q, w, n)), "lower bound"),

@@ -20,11 +20,11 @@ from latentsteps.models.bnnc import (
     log_likelihood,
     responsibilities,
 )
+from latentsteps.models.bnnc_inputs import as_numbers
 from latentsteps.models.bnnc_model import Numbers, features
 from latentsteps.models.dpmm import (
     Inputs,
     dpmm,
-    expected_clusters,
     expected_occupied,
     log_sticks,
     numpyro_model,
@@ -56,25 +56,6 @@ def test_sticks_know_no_smallest_number():
         assert logsumexp(log_sticks(extreme)) == pytest.approx(0, abs=1e-12)
 
 
-def test_expected_clusters_is_what_seating_one_by_one_gives():
-    random = np.random.default_rng(0)
-    alpha, n, runs = 1.5, 60, 4000
-    # Point i + 1 sits alone with probability α / (α + i), or with one of the i before it.
-    tables = np.zeros((runs, n), dtype=int)
-    for i in range(1, n):
-        beside = tables[np.arange(runs), random.integers(i, size=runs)]
-        alone = random.random(runs) < alpha / (alpha + i)
-        tables[:, i] = np.where(alone, tables[:, :i].max(axis=1) + 1, beside)
-    counts = tables.max(axis=1) + 1
-    error = counts.std() / runs**0.5
-    assert expected_clusters(alpha, n) == pytest.approx(counts.mean(), abs=4 * error)
-    assert expected_clusters(alpha, 1) == 1
-    assert expected_clusters(alpha, 0) == 0
-    # It grows with log N: by α log 10 for ten times as many points.
-    growth = expected_clusters(alpha, 100_000) - expected_clusters(alpha, 10_000)
-    assert growth == pytest.approx(alpha * np.log(10), rel=1e-3)
-
-
 @pytest.mark.parametrize("a", [0.0045, 0.05, 0.5, 3.0])
 def test_expected_occupied_is_what_drawing_gives(a):
     random = np.random.default_rng(1)
@@ -99,8 +80,10 @@ def test_expected_occupied_at_its_ends():
         assert expected_occupied(a, k, n) == pytest.approx(k * (1 - empty), rel=1e-10)
     # Even weights: K (1 − (1 − 1/K)ⁿ).
     assert expected_occupied(1e9, 4, 3) == pytest.approx(4 * (1 - 0.75**3), rel=1e-6)
-    # Many components of α/K each: the Dirichlet process.
-    assert expected_occupied(1e-6, 10**6, 500) == pytest.approx(expected_clusters(1, 500), rel=1e-4)
+    # Many components of α/K each: the Dirichlet process, in which point i + 1 opens a new cluster
+    # with probability α / (α + i).
+    clusters = (1 / (1 + np.arange(500))).sum()
+    assert expected_occupied(1e-6, 10**6, 500) == pytest.approx(clusters, rel=1e-4)
 
 
 def a_prior(family):
@@ -115,7 +98,7 @@ def test_the_model_is_the_one_written_down(family):
     x, unit = random.normal(size=(30, 2)), np.array([0.4, 2.5])
     log_odds, means = random.normal(0, 2, size=k - 1), random.normal(0, 3, size=(k, 2))
     scales = random.gamma(3.0, size=(k, 2))
-    numbers = Numbers(*(getattr(prior, name) for name in Numbers._fields[:-1]), unit)
+    numbers = as_numbers(prior, unit)
     centre = np.array([0.3, -0.2])
     sites = {
         "log_odds": log_odds,
@@ -123,7 +106,7 @@ def test_the_model_is_the_one_written_down(family):
         "scales": scales / unit,
     }
     data = Inputs(features(x.T, centre), centre, alpha, numbers)
-    found = float(log_density(numpyro_model(k, family), (data,), {}, sites)[0])
+    found = float(log_density(numpyro_model(k), (data,), {}, sites)[0])
     v = expit(log_odds)
     expected = (stats.beta(1, alpha).logpdf(v) + np.log(v * (1 - v))).sum()
     expected += stats.norm(prior.location, prior.spread).logpdf(means).sum()
@@ -137,7 +120,7 @@ def test_the_model_is_the_one_written_down(family):
 
 def test_the_fractions_are_drawn_from_their_beta():
     alpha, one = 0.3, np.ones(1)
-    numbers = Numbers(1.0, one, one, one, 1.0, 1.0, one)
+    numbers = Numbers(1.0, one, one, 1.0, one, 1.0, 1.0, one)
     no_points = Inputs(np.zeros((3, 0)), np.zeros(1), alpha, numbers)
     sites = {"means": np.zeros((2, 1)), "scales": np.ones((2, 1))}
     rest = 2 * (stats.norm.logpdf(0) + stats.expon.logpdf(1))
@@ -145,10 +128,10 @@ def test_the_fractions_are_drawn_from_their_beta():
     @jax.vmap
     def density(s):
         position = sites | {"log_odds": s[None]}
-        found = log_density(numpyro_model(2, "exponential"), (no_points,), {}, position)[0]
+        found = log_density(numpyro_model(2), (no_points,), {}, position)[0]
         return jnp.exp(found - rest)
 
-    grid = np.linspace(-50, 160, 4001)
+    grid = np.linspace(-50, 160, 401)  # half of what the integrands are wide
     values = np.asarray(density(grid))
     assert integrate.simpson(values, x=grid) == pytest.approx(1, abs=1e-6)
     mean = integrate.simpson(values * expit(grid), x=grid)
@@ -188,9 +171,38 @@ def test_the_start_is_k_means_largest_first(trace):
     assert (exact > logsumexp(known - np.log(4), axis=1).sum() - 100).all()
 
 
+def test_alpha_and_a_uniform_start():
+    """State 0 of both starts has the density by SciPy, whose prior of the fractions knows α."""
+    prior, alpha = empirical_prior(BLOBS.x), 2.5
+    for start in ("k-means", "uniform"):
+        first = Trace(dpmm(11, prior, alpha=alpha, start=start), BLOBS.x, seed=1)
+        position, info = first[0].position, first.infos[0]
+        for chain in range(2):
+            log_pi, means, scales = (
+                position[name][chain] for name in ("log_weights", "means", "scales")
+            )
+            left = np.logaddexp.accumulate(log_pi[::-1])[::-1]
+            s = log_pi[:-1] - left[1:]  # log odds: this one against all that come after it
+            v = expit(s)
+            density = (stats.beta(1, alpha).logpdf(v) + np.log(v) + np.log(expit(-s))).sum()
+            density += stats.norm(prior.location, prior.spread).logpdf(means).sum()
+            density += stats.halfnorm(scale=prior.scale).logpdf(scales).sum()
+            normals = stats.norm(means, scales).logpdf(BLOBS.x[:, None]).sum(axis=2)
+            density += logsumexp(log_pi + normals, axis=1).sum()
+            assert info.log_density[chain] == pytest.approx(density, rel=1e-9)
+    steps = (position["means"] - prior.location) / prior.spread
+    assert (abs(steps) <= 2).all()
+    assert (steps.min(axis=(1, 2)) < -1).all()
+    assert (steps.max(axis=(1, 2)) > 1).all()
+    assert not np.array_equal(*steps)
+
+
 def test_what_is_no_mixture_is_refused_in_words():
     for arguments, words in (
         ({"k": 1}, "k is 1"),
+        ({"k": 2.5}, "k is 2.5; it is a whole number"),
+        ({"start": {}}, "k-means, uniform"),
+        ({"prior": "stated"}, "it is a BNNCPrior"),
         ({"alpha": 0}, "alpha is 0"),
         ({"start": "random"}, "'random'"),
         ({"prior": a_prior("uniform")}, "scale_family"),
@@ -199,11 +211,16 @@ def test_what_is_no_mixture_is_refused_in_words():
             dpmm(**arguments)
     with pytest.raises(ValueError, match="for 2 columns, the data have 1"):
         Trace(dpmm(prior=a_prior("exponential")), BLOBS.x[:, :1])
+    with pytest.raises(ValueError, match="column 0 is constant"):
+        Trace(dpmm(), BLOBS.x * [0, 1])
+    with pytest.raises(ValueError, match="start='uniform'"):
+        Trace(dpmm(), BLOBS.x[:5])
     for call, words in (
         (lambda: log_sticks(0.5), "in a list"),
         (lambda: log_sticks([np.nan]), "numbers"),
-        (lambda: expected_clusters(0, 5), "alpha is 0"),
-        (lambda: expected_clusters(1, -1), "n is -1"),
+        (lambda: expected_occupied(0.1, 11, 500.0), "n is 500.0; it is a whole number"),
+        (lambda: expected_occupied(0.1, 11.0, 500), "k is 11.0; it is a whole number"),
+        (lambda: expected_occupied(1, 5, -1), "n is -1"),
         (lambda: expected_occupied(-1, 5, 5), "a is -1"),
         (lambda: expected_occupied(1, -1, 5), "k is -1"),
     ):

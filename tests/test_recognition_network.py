@@ -9,6 +9,7 @@ from scipy.special import log_softmax, logsumexp
 
 from latentsteps.evaluation.scores import adjusted_rand
 from latentsteps.models.bnnc import log_joint, log_likelihood
+from latentsteps.models.recognition_compiled import compiled
 from latentsteps.models.recognition_network import elbo, log_recognition, recognition_network
 from latentsteps.simulated import blobs
 from latentsteps.trace import Trace, run
@@ -153,6 +154,49 @@ def test_units_of_the_data_change_nothing_but_the_density():
     )
 
 
+def in_spreads(state):
+    return (state.position["means"] - FOUR.x.mean(axis=0)) / FOUR.x.std(axis=0)
+
+
+def test_the_learning_rate_is_adams_step_and_updates_are_counted():
+    for rate in (0.02, 0.005):
+        # The first step of Adam is the rate in every number, its gradient's sign apart.
+        trace = run(recognition_network(updates=1, learning_rate=rate), FOUR.x, 0, steps=1)
+        moved = abs(in_spreads(trace[1]) - in_spreads(trace[0]))
+        np.testing.assert_allclose(moved, rate, rtol=1e-3)
+    tens = run(recognition_network(updates=10), FOUR.x, 0, steps=2)
+    twenty = run(recognition_network(updates=20), FOUR.x, 0, steps=1)
+    np.testing.assert_allclose(in_spreads(tens[2]), in_spreads(twenty[1]), rtol=1e-9)
+    assert abs(in_spreads(tens[1]) - in_spreads(twenty[1])).max() > 1e-3
+
+
+def test_the_charge_begins_at_its_state():
+    charged = run(recognition_network(prune_from=3), FOUR.x, 0, steps=3)
+    never = run(recognition_network(prune_from=1000), FOUR.x, 0, steps=3)
+    for t in range(3):
+        np.testing.assert_array_equal(
+            charged[t].position["log_weights"], never[t].position["log_weights"]
+        )
+    # The step that leads to state 3 is charged at once: weights change against one another, as they
+    # would not by components being dropped alone.
+    change = charged[3].position["log_weights"] - never[3].position["log_weights"]
+    assert np.ptp(change[np.isfinite(change)]) > 1e-3
+
+
+def test_a_component_on_two_equal_rows_has_the_smallest_scale_at_least():
+    """However far its parameter falls: the likelihood stays a number."""
+    x = FOUR.x.copy()
+    x[:2] = 90
+    state = Trace(recognition_network(), x, seed=0)[0]
+    assert (abs(state.position["means"] - 90) < 1e-9).all(axis=1).any()
+    parts = compiled()
+    parameters = parts.parameters(state.optimizer) | {"raw_scales": np.full((11, 2), -50.0)}
+    z = np.ascontiguousarray(((x - x.mean(axis=0)) / x.std(axis=0)).T)
+    seen = parts.look(parts.begin(parameters), np.ones(11, dtype=bool), z)
+    np.testing.assert_allclose(seen["scales"], 0.001, rtol=1e-12)  # of a standard deviation
+    assert np.isfinite(seen["log_likelihood"])
+
+
 def test_one_component_is_left_at_least():
     # Two points are not worth a component's four numbers, and yet they need one.
     trace = run(recognition_network(1, prune_from=0), FOUR.x[:2], 0, steps=1)
@@ -163,7 +207,10 @@ def test_one_component_is_left_at_least():
 def test_what_cannot_be_is_refused_in_words():
     for arguments, words in (
         ({"k": 0}, "k is 0"),
-        ({"prune_from": -1}, "prune_from -1"),
+        ({"k": 2.5}, "k is 2.5; it is a whole number"),
+        ({"hidden": 0}, "hidden is 0"),
+        ({"updates": 2.5}, "updates is 2.5; it is a whole number"),
+        ({"prune_from": -1}, "prune_from is -1"),
         ({"learning_rate": 0}, "learning_rate is 0"),
         ({"start": "uniform"}, "'uniform'"),
     ):
@@ -173,6 +220,8 @@ def test_what_cannot_be_is_refused_in_words():
         Trace(recognition_network(), np.column_stack([FOUR.x[:, 0], np.ones(500)]))
     with pytest.raises(ValueError, match="only 3 different points"):
         Trace(recognition_network(), np.repeat(FOUR.x[:3], 5, axis=0))
+    with pytest.raises(ValueError, match="smaller learning_rate than 100"):
+        run(recognition_network(learning_rate=100), FOUR.x, 0, steps=60)
     algorithm = recognition_network()
     state, _ = algorithm.init((0, 0), FOUR.x)
     with pytest.raises(ValueError, match="this state is another"):

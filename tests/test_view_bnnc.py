@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from matplotlib import rc_context
 from matplotlib.collections import LineCollection
+from scipy.cluster.hierarchy import leaves_list, linkage
 
 from drawing import assert_legible
 from latentsteps.evaluation.consensus import partition, similarity
@@ -82,14 +83,14 @@ def test_the_start_tells_nothing_that_differs_between_machines():
 
 
 def test_a_state_is_described():
-    trace = chains(5, divergent=(2, 5))
+    trace = chains(5, divergent=(1, 2, 5))
     assert view.describe(trace.at(2)).startswith(
         "State 2: warm-up; leapfrogs 7 and 7, of step size 0.25 and 0.25; log density −102 and "
         "−103. Occupied components: 4 and 4. Similarities in this warm-up so far: chains differ by "
     )
     last = view.describe(trace.at(5))
     assert "State 5: a draw;" in last
-    assert last.endswith("Divergences since the warm-up: 1; in it: 1.")
+    assert last.endswith("Divergences since the warm-up: 1; in it: 2.")
     assert "Similarities" not in view.describe(chains(1, n=1).at(1))
 
 
@@ -126,7 +127,11 @@ def test_of_many_points_some_are_compared_and_the_rest_counted():
     trace = chains(2, data=many)
     seen = view._seen(trace.at(2))
     assert seen.similarity.shape == (2, bnnc_parts.MOST, bnnc_parts.MOST)
-    assert len(np.unique(seen.rows)) == bnnc_parts.MOST
+    # Evenly among them: 699 steps in 599, none of which skips more than one point.
+    chosen = np.sort(seen.rows)
+    assert (chosen[0], chosen[-1], set(np.diff(chosen))) == (0, len(many) - 1, {1, 2})
+    # Put in order by themselves: the distances of all points would take too much.
+    np.testing.assert_array_equal(seen.rows, chosen[leaves_list(linkage(many[chosen], "average"))])
 
 
 def test_chain_1_is_above_the_diagonal_and_the_others_below():
@@ -251,6 +256,32 @@ def test_the_similarity_is_ordered_by_cluster():
     same = labels[:, None] == labels
     assert found[same].mean() > 0.9
     assert found[~same].mean() < 0.1
+
+
+def test_each_clusters_marker_is_beside_its_rows():
+    sizes = [30, 18, 8]
+    some = np.concatenate([np.flatnonzero(DATA.labels == c)[:n] for c, n in enumerate(sizes)])
+    together = plotted(DRAWS, x=X[some], labels=DATA.labels[some]).axes[3]
+    shown = together.images[0].get_array()[..., 0] / 255
+    found = (1 - shown) / (1 - bnnc_parts.TOGETHER[0])
+    assert [line.get_marker() for line in together.lines] == [style.marker(c) for c in range(3)]
+    for size, line in zip(sizes, together.lines, strict=True):
+        assert line.get_transform() == together.transAxes
+        at = together.transData.inverted().transform(
+            together.transAxes.transform((0.5, line.get_ydata()[0]))
+        )
+        row = found[int(np.rint(at[1]))]
+        assert (row > 0.5).sum() == size
+
+
+@pytest.mark.parametrize("densest", range(4))
+def test_the_density_is_highest_in_the_densest_cluster(densest):
+    one = {name: value[0, 0].copy() for name, value in BARE.items()}
+    one["scales"][densest] = 0.5  # the others' are .8 or more: less than half as high
+    heights = plotted(one).axes[1].collections[0]
+    highest = heights.get_paths()[-1].vertices
+    middle = (highest.min(axis=0) + highest.max(axis=0)) / 2
+    np.testing.assert_allclose(middle, one["means"][densest], atol=0.25)  # within half a scale
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib import rc_context
 from scipy.integrate import quad
-from scipy.stats import norm
+from scipy.stats import expon, kstest, norm
 
 from drawing import assert_legible
 from latentsteps.models.bnnc_prior import curves, log_dirichlet, normaliser, prior_story
@@ -38,6 +38,22 @@ def test_as_many_are_occupied_as_the_formula_says(concentration):
     occupied = np.array([info.occupied for info in infos])
     error = occupied.std() / np.sqrt(len(occupied))
     assert abs(occupied.mean() - infos[0].expected) < 4 * error
+
+
+def test_means_scales_and_the_gates_weights_have_their_priors():
+    trace = draws(0.5, 500, 0.05, steps=99)
+    pooled = {
+        name: np.concatenate([trace[t].position[name].ravel() for t in range(100)])
+        for name in ("means", "scales", "hidden_weights", "output_weights")
+    }
+    for values, law in (
+        (pooled["means"], norm(0, 5)),
+        (pooled["scales"], expon()),
+        (pooled["hidden_weights"], norm(0, 1)),
+        (pooled["output_weights"], norm(0, 0.05)),
+    ):
+        # Right draws fail once in 1,000 seeds; of 1,000 means with a spread of 3 none pass.
+        assert kstest(values, law.cdf).pvalue > 1e-3
 
 
 @pytest.mark.parametrize("concentration", [0.05, 0.5, 3.0])
@@ -79,8 +95,10 @@ def test_z_is_the_integral_of_the_curve(towards_own):
 
 
 def test_without_a_gate_z_is_one():
-    for info in draws(output_scale=0.0, steps=20).infos:
-        assert info.normaliser == pytest.approx(1, abs=1e-12)
+    trace = draws(output_scale=0.0, steps=5)
+    for t, info in enumerate(trace.infos):
+        assert info.normaliser == 1
+        assert normaliser(trace[t].position) == pytest.approx(1, abs=1e-12)
 
 
 def test_z_lies_between_zero_and_the_number_of_components():
@@ -131,14 +149,31 @@ def test_turned_columns_are_largest_at_their_own_means():
     [
         ((0.0, 5, 1.0), "concentration is 0.0"),
         ((np.nan, 5, 1.0), "concentration is nan"),
+        ((1e-310, 5, 1.0), "concentration is 1e-310; it is from 1e-300"),
         ((1.0, 0, 1.0), "points is 0"),
+        ((1.0, 5.5, 1.0), "points is 5.5; it is a whole number"),
+        ((1.0, "5", 1.0), "points is '5'; it is a whole number"),
         ((1.0, 5, -1.0), "output_scale is -1.0"),
         ((1.0, 5, np.inf), "output_scale is inf"),
+        ((1.0, 5, 1e308), "output_scale is 1e\\+308; it is from 0"),
     ],
 )
 def test_what_is_out_of_range_is_refused(arguments, words):
     with pytest.raises(ValueError, match=words):
         prior_story(*arguments)
+    with pytest.raises(ValueError, match=r"k is 2\.5; it is a whole number"):
+        prior_story(1.0, 5, 1.0, k=2.5)
+
+
+@pytest.mark.parametrize(
+    "arguments", [(1e-300, 5, 1.0), (1e300, 5, 1.0), (0.5, 1, 1e100), (0.5, 5, 0.0)]
+)
+@pytest.mark.parametrize("towards_own", [False, True])
+def test_the_ends_of_the_ranges_have_finite_draws(arguments, towards_own):
+    trace = draws(*arguments, steps=3, towards_own=towards_own)
+    for t, info in enumerate(trace.infos):
+        assert np.isfinite(list(info)).all()
+        assert all(np.isfinite(value).all() for value in trace[t].position.values())
 
 
 def test_a_state_is_described():
@@ -160,8 +195,14 @@ def test_the_draws_so_far_are_counted():
     heights = [bar.get_height() for bar in story.patches]
     occupied = [info.occupied for info in trace.infos[:10]]
     assert heights == [occupied.count(n) for n in range(1, 12)]
-    words = [text.get_text() for text in story.texts]
-    assert words[0] == f"dashed: expected {style.number(trace.infos[0].expected)}"
+    expected, mean = trace.infos[0].expected, np.mean(occupied)
+    assert [text.get_text() for text in story.texts] == [
+        f"dashed: expected {style.number(expected)}", f"◆ mean so far {style.number(mean)}"
+    ]  # fmt: skip
+    dashed, diamond = story.lines
+    assert list(dashed.get_xdata()) == [expected, expected]
+    assert (diamond.get_marker(), list(diamond.get_xdata())) == ("D", [mean])
+    assert abs(expected - mean) > 0.01  # they can be told apart
 
 
 @pytest.mark.parametrize("towards_own", [False, True])

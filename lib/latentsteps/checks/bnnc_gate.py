@@ -119,6 +119,12 @@ def _log_of_softmax(*args: NDArray) -> NDArray:
         return np.asarray(np.log(softmax(_logits(*args), axis=1)))
 
 
+def _unprotected(*args: NDArray) -> NDArray:
+    logits = _logits(*args)
+    with np.errstate(over="ignore", divide="ignore"):
+        return np.asarray(logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)))
+
+
 def _maximum_over_points(*args: NDArray) -> NDArray:
     logits = _logits(*args)
     shifted = logits - logits.max(axis=0)
@@ -153,6 +159,9 @@ log_gate = Exercise(
         Case("two points in the plane, W₂ = 0", (*_network(2, 2, 2, 3, 0.0), _THREE)),
         Case("four points, three components", (*_network(4, 2, 3, 3, 1.0), _THREE)),
         Case("six points, weights of W₂ as large as 30", (*_network(6, 2, 5, 3, 20.0), _THREE)),
+        Case(
+            "three points, weights of W₂ in the thousands", (*_network(3, 2, 4, 3, 2000.0), _THREE)
+        ),
         Case("log weights down to −2000", (*_network(7, 2, 10, 5, 0.5), _SPARSE)),
         Case("two weights of 0, log π = −∞", (*_network(3, 2, 10, 4, 0.5), _EMPTY)),
     ),
@@ -233,6 +242,19 @@ log_gate = Exercise(
             _log_of_softmax,
             "You take the logarithm of a finished softmax, where e^(−2000) has become 0: −∞, and "
             "so no way back for a sampler. Subtract the log-sum-exp from the logits instead.",
+        ),
+        Misconception(
+            "exponentials of the logits",
+            _unprotected,
+            "The formula is right, and for logits in the hundreds it goes wrong: e^800 is stored "
+            "as ∞. Subtract the largest logit of each row first, or take "
+            "`scipy.special.logsumexp`, which does.",
+        ),
+        Misconception(
+            "an intercept",
+            _with_logits(lambda x, w1, w2, log_pi: log_pi + np.tanh(x @ w1 + 1) @ w2),
+            "You have given the hidden units an intercept of ones, tanh(x W₁ + 1). The recipe's "
+            "text claims one; this gate, like its program, has no intercept: tanh(x W₁).",
         ),
         Misconception(
             "floor in log π",

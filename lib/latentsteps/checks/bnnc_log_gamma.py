@@ -8,11 +8,13 @@ stored: the logarithm is the coordinate to work in. ``log_value`` (n,), −2000 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import factorial, log
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import simpson
 from scipy.special import digamma, gamma, gammaln, polygamma
+from scipy.special import factorial as any_factorial
 from scipy.stats import gamma as gamma_distribution
 from scipy.stats import norm
 
@@ -94,12 +96,30 @@ def _with_log_of(floored: Callable[[NDArray], NDArray]) -> Callable[[NDArray, fl
     return answer
 
 
+def _of_exponentials(power: float, moved: float) -> Callable[[NDArray, float], NDArray]:
+    """log (g^(a + power) e^(−g) / Γ(a)) + moved · l, every factor built before the logarithm."""
+
+    def answer(log_value: NDArray, shape: float) -> NDArray:
+        g = np.exp(log_value)
+        with np.errstate(all="ignore"):
+            return np.asarray(np.log(g ** (shape + power) * np.exp(-g) / gamma(shape))) + (
+                moved * log_value
+            )
+
+    return answer
+
+
+def _by_factorial(log_value: NDArray, shape: float) -> NDArray:
+    whole = factorial(shape - 1)  # type: ignore[arg-type]  # a mistake
+    return np.asarray(shape * log_value - np.exp(log_value) - log(whole))
+
+
 log_density_of_log = Exercise(
     number="6.3",
     name="log_density_of_log",
     reference=_log_density_of_log,
     cases=(
-        Case("shape 1, at 0 and −1", (np.array([0.0, -1.0]), 1.0)),
+        Case("shape 1, at 0 and −1", (np.array([0.0, -1.0]), 1)),  # int: a factorial takes it
         Case("shape 2.5, at −2, 0 and 1", (np.array([-2.0, 0.0, 1.0]), 2.5)),
         Case("shape ½, from −20 to 3", (np.array([-20.0, -4.0, 0.5, 3.0]), 0.5)),
         Case("shape 300, about log 300", (np.array([5.5, 5.7, 5.9]), 300.0)),
@@ -132,6 +152,39 @@ log_density_of_log = Exercise(
             lambda log_g, a: gamma_distribution.logpdf(np.exp(log_g), a) + log_g,
             "The formula is right, and e^(−2000) is stored as 0, where SciPy's density is ∞ or 0. "
             "(a − 1) log g is (a − 1) l: write it with l, which never leaves the logarithm.",
+        ),
+        Misconception(
+            "built of exponentials",
+            _of_exponentials(0, 0),
+            "The formula is right, but you build the density g^a e^(−g) / Γ(a) and take the "
+            "logarithm last: at l = −2000 the density's first factor has g = 0, at a = 300 Γ(a) is "
+            "∞. A logarithm of products is a sum: a l − e^l − log Γ(a), each term as it is.",
+        ),
+        Misconception(
+            "built of exponentials, Jacobian apart",
+            _of_exponentials(-1, 1),
+            "You build g^(a − 1) e^(−g) / Γ(a), take its logarithm, and add l. The Jacobian is "
+            "right. But at l = −2000 g is stored as 0, and 0 to a negative power is ∞. Write "
+            "log g^(a − 1) as (a − 1) l before anything is computed.",
+        ),
+        Misconception(
+            "built of exponentials, no Jacobian",
+            _of_exponentials(-1, 0),
+            "This is the density of g, built of exponentials, and then its logarithm. As a density "
+            "of l it has the factor dg/dl = e^l besides, so add l. And g = e^(−2000) is stored as "
+            "0: take the logarithm of each factor by hand.",
+        ),
+        Misconception(
+            "factorial",
+            _by_factorial,
+            "You take the factorial of a − 1. That is Γ(a) for whole a alone, and the shape is "
+            ".0045 here: `scipy.special.gammaln` has log Γ for every a above 0.",
+        ),
+        Misconception(
+            "factorial, by SciPy",
+            lambda log_g, a: a * log_g - np.exp(log_g) - np.log(any_factorial(a - 1)),
+            "Γ(a) is (a − 1)!, and SciPy's factorial of a negative number is 0: for a below 1 its "
+            "logarithm is −∞. `scipy.special.gammaln` has log Γ for every a above 0.",
         ),
         Misconception(
             "logarithm taken again",

@@ -56,19 +56,22 @@ agreed = Question(
     name="agreed",
     right="a",
     replies={
-        "a": "Yes. With one broad component on two blobs, moving it onto one of them costs before "
-        "it pays, and the components without points are elsewhere. Each chain stays where it was "
-        "caught; r-hat compares chains with chains, and these were caught alike.",
-        "b": "Compare the log densities: a chain from a k-means start, at eight, lies far above "
-        "these. The posterior prefers eight by far; the chains have not seen that place.",
-        "c": "The way from six to eight leads through places of very low density, which a chain "
-        "crosses once in a lifetime. Ten times the draws show the same six, and r-hat the same 1.",
-        "d": "That can happen to means and weights. Here r-hat was taken of what has no names: "
-        "the log density, the entropy of the shares, the density at points. The chains do agree.",
+        "a": "Yes. With one broad component on two kinds, moving it onto one of them costs before "
+        "it pays, and a component without points finds its way there once in a long while. Each "
+        "chain stays where it was caught; r-hat compares chains with chains, and these were "
+        "caught alike.",
+        "b": "Compare the log densities: the chains from k-means, at eight, lie far above these. "
+        "The posterior prefers eight by far; this pair has not seen that place.",
+        "c": "The way from seven to eight leads through places of very low density, which a chain "
+        "crosses seldom and at no set time. If ten times the draws did show eight, r-hat would "
+        "not have told you to wait for them.",
+        "d": "That can happen to means and weights. Here r-hat was taken of numbers that have no "
+        "names: the log density, the log-likelihood, the density at three points. The chains do "
+        "agree.",
     },
     hints=(
         "Which numbers go into r-hat? Is the posterior's log density at eight clusters among them?",
-        "For a component to leave two blobs to two components, which densities does the chain have "
+        "For a component to leave two kinds to two components, which densities does the chain have "
         "to pass through?",
     ),
 )

@@ -37,7 +37,6 @@ from latentsteps.inference.nuts import NUTSInfo, NUTSState, nuts
 from latentsteps.models import mixture_draws
 from latentsteps.models.bnnc_density import (
     WHO,
-    as_covariates,
     log_gate,
     log_joint,
     log_normaliser,
@@ -45,20 +44,25 @@ from latentsteps.models.bnnc_density import (
 from latentsteps.models.bnnc_inputs import (
     FAMILIES,
     BNNCPrior,
+    as_data,
+    as_numbers,
+    as_prior,
     as_sites,
     begin,
-    check_prior,
+    check_start,
     empirical_prior,
+    prior_for,
     stated_prior,
 )
 from latentsteps.models.bnnc_model import (
     Inputs,
-    Numbers,
     features,
     log_weights,
+    nodes_for,
     normal_nodes,
     numpyro_model,
 )
+from latentsteps.models.counts import as_count
 from latentsteps.models.mixture_draws import Joint, Position
 from latentsteps.models.points import as_points
 from latentsteps.trace import Algorithm, Data, Key, Trace
@@ -75,17 +79,13 @@ __all__ = [
     "log_likelihood",
     "log_normaliser",
     "log_predictive",
+    "points_and_covariates",
     "responsibilities",
     "responsibility_blocks",
     "stated_prior",
 ]
 
 GATES = ("points", "none", "covariates", "normalised")
-STARTS = ("k-means", "uniform")
-NODES = 36
-"""Nodes a component by which the sampler computes Z: 6 × 6 in the plane. On the recipe's data
-log Z is then right to .001, and N log Z to .1 nats (standard deviation over draws)."""
-PRIOR_NUMBERS = [name for name in BNNCPrior._fields if name != "scale_family"]
 
 
 def bnnc(
@@ -94,7 +94,7 @@ def bnnc(
     *,
     gate: str = "points",
     hidden: int = 10,
-    start: str = "k-means",
+    start: str | Position = "k-means",
     chains: int = 2,
     warmup: int = 300,
     max_tree_depth: int | tuple[int, int] = (5, 10),
@@ -109,7 +109,8 @@ def bnnc(
 
     Parameters
     ----------
-    prior: :func:`stated_prior` if there is none.
+    prior: :func:`stated_prior` if there is none. Of either family it wants data without ties in any
+        column, see :class:`BNNCPrior`.
     gate: one of ``GATES``, see above.
     hidden: H.
     start: where chains begin; it is no part of the model. ``"k-means"``: in each chain the best of
@@ -117,32 +118,30 @@ def bnnc(
         and W₂ evenly within two of their prior's standard deviations. Superfluous clusters are
         given up within the warm-up. ``"uniform"``: means evenly within two of the prior's spreads
         around its location, the rest as NumPyro does it; such chains often lack a cluster, and
-        may agree on that.
+        may agree on that. Or a position without axes of draws, the same for all chains; what it
+        does not hold is drawn by NumPyro.
     chains, warmup, max_tree_depth: as in ``nuts``.
     target_acceptance: as in ``nuts``. About one draw of a thousand diverges even so: a component
         that holds no points may be as narrow as it likes, and its mean, which moves in steps of
         the prior's width, then meets a point. Smaller steps make it rarer, and never impossible.
 
-    Raises ValueError for arguments out of range, for data that are no points, for a prior of other
-    dimensions than the data, for covariates where the gate takes none.
+    Raises ValueError for arguments out of range, for data that are no points or have a constant
+    column, for a prior of other dimensions than the data, for covariates where the gate takes none,
+    and for a start by k-means on fewer different points than components.
     """
-    if k < 1 or hidden < 1:
-        raise ValueError(f"k is {k} and hidden {hidden}; both are 1 or more")
-    for name, value, known in (("gate", gate, GATES), ("start", start, STARTS)):
-        if value not in known:
-            raise ValueError(f"{name} is {value!r}; it is one of {', '.join(known)}")
-    check_prior(prior)
+    k, hidden = as_count(k, "k"), as_count(hidden, "hidden")
+    if gate not in GATES:
+        raise ValueError(f"gate is {gate!r}; it is one of {', '.join(GATES)}")
+    check_start(start, or_position=True)
+    prior = None if prior is None else as_prior(prior)
 
     def place(key: Key, inputs: Inputs, chain: int) -> Position:
-        numbers, d = inputs.numbers, len(inputs.centre)
-        x = inputs.features[1 : d + 1].T + inputs.centre
-        known = {name: getattr(numbers, name) for name in PRIOR_NUMBERS}
-        used = BNNCPrior(scale_family=family, **known)
-        return as_sites(begin(start, key, chain, x, k, used), used, numbers.unit)
+        x = inputs.features[1 : len(inputs.centre) + 1].T + inputs.centre
+        given = begin(start, key, chain, x, k, inputs.numbers) if isinstance(start, str) else start
+        return as_sites(given, inputs.numbers)
 
-    family = "exponential" if prior is None else prior.scale_family
     sampler = nuts(
-        numpyro_model(k, hidden, gate, family),
+        numpyro_model(k, hidden, gate),
         chains=chains,
         warmup=warmup,
         start=place,
@@ -153,16 +152,11 @@ def bnnc(
 
     def inside(data: Data) -> tuple[Inputs, float]:
         """What the model takes, and log of the unit of its density."""
-        x, covariates = _parts(data, gate)
-        used = stated_prior(x.shape[1], k) if prior is None else prior
-        if len(used.location) != x.shape[1]:
-            raise ValueError(
-                f"the prior is for {len(used.location)} columns, the data have {x.shape[1]}"
-            )
+        x, covariates = as_data(data, gate)
+        used = prior_for(prior, x, k)
         seen = x if covariates is None else covariates
         unit = used.spread / 10
-        nodes, log_node_weights = normal_nodes(x.shape[1], NODES)
-        numbers = Numbers(**{name: getattr(used, name) for name in PRIOR_NUMBERS}, unit=unit)
+        nodes, log_node_weights = normal_nodes(x.shape[1], nodes_for(x.shape[1]))
         centre = x.mean(axis=0)
         change = 2 * k * np.log(unit).sum()
         if gate != "none":
@@ -170,7 +164,8 @@ def bnnc(
             change += hidden * k * np.log(used.output_scale)
         columns = np.ascontiguousarray(seen.T)
         placed = np.ascontiguousarray(nodes.T), log_node_weights
-        return Inputs(features(x.T, centre), centre, columns, *placed, numbers), float(change)
+        inputs = Inputs(features(x.T, centre), centre, columns, *placed, as_numbers(used, unit))
+        return inputs, float(change)
 
     def outside(found: tuple, inputs: Inputs, change: float) -> tuple[NUTSState, NUTSInfo]:
         state, info = found
@@ -184,7 +179,9 @@ def bnnc(
             position["hidden_weights"] = numbers.hidden_scale * site["hidden"]
             position["output_weights"] = numbers.output_scale * site["output"]
         if gate == "normalised":
-            position["log_normaliser"] = log_normaliser(position, nodes=NODES)
+            position["log_normaliser"] = log_normaliser(
+                position, nodes=nodes_for(len(numbers.unit))
+            )
         info = info._replace(
             objective=info.objective - change, log_density=info.log_density - change
         )
@@ -219,47 +216,43 @@ def log_predictive(
 def responsibilities(
     x: ArrayLike, position: Position, covariates: ArrayLike | None = None
 ) -> NDArray[np.float64]:
-    """p(k | x_n) under each draw, (S, N, K): rows sum to one. All axes of draws become one."""
+    """p(k | x_n) under each draw, (S, N, K): rows sum to one. All axes of draws become one.
+
+    Raises ValueError as :func:`log_joint`, and for a point so far away that it has no density."""
     return mixture_draws.responsibilities(*_bound(x, covariates), position)
 
 
 def responsibility_blocks(
-    x: ArrayLike, position: Position, covariates: ArrayLike | None = None
+    x: ArrayLike, position: Position, covariates: ArrayLike | None = None, *, first: int = 0
 ) -> Iterator[NDArray[np.float64]]:
-    """:func:`responsibilities` a few draws at a time, (s, N, K): for draws too many to hold."""
-    return mixture_draws.blocks(*_bound(x, covariates), position)
+    """:func:`responsibilities` a few draws at a time, (s, N, K): for draws too many to hold.
+    ``first`` is the number of the first row where ``x`` is a part of some data: for messages."""
+    return mixture_draws.blocks(*_bound(x, covariates), position, first)
 
 
 def label_free(
     trace: Trace, points: ArrayLike, covariates: ArrayLike | None = None
 ) -> dict[str, NDArray[np.float64]]:
-    """Numbers of each draw that do not depend on names, for r-hat and its kin: (chains, draws).
+    """Numbers of each draw that do not depend on names, for r-hat and its kin: (chains, draws),
+    in nats.
 
     ``"log density"``, ``"log likelihood"``, ``"entropy of shares"``, and ``"log density at point
     i"`` for each of the fixed ``points`` (M, D), with their covariates where the gate takes them:
     :func:`latentsteps.models.mixture_draws.label_free`.
     """
-    data = trace.data if isinstance(trace.data, tuple) else (trace.data, None)
+    data = points_and_covariates(trace.data)
     counted = [info.log_density for info in trace.infos if not info.warmup]
     return {"log density": np.stack(counted, axis=1)} | mixture_draws.label_free(
         trace, *_bound(*data), *_bound(points, covariates)
     )
 
 
+def points_and_covariates(data: Data) -> tuple[ArrayLike, ArrayLike | None]:
+    """A trace's data as the two arguments of the functions above: no covariates in most."""
+    return data if isinstance(data, tuple) else (data, None)
+
+
 def _bound(x: ArrayLike, covariates: ArrayLike | None) -> tuple[Joint, int]:
     """The joint on these points, and how many they are."""
     points = as_points(x, WHO)
     return lambda position: log_joint(points, position, covariates), len(points)
-
-
-def _parts(data: Data, gate: str) -> tuple[NDArray, NDArray | None]:
-    """Points and, for a gate on covariates, those."""
-    if (gate == "covariates") != isinstance(data, tuple):
-        raise ValueError(
-            f'the data are {type(data).__name__}, the gate is {gate!r}; with "covariates" they are '
-            "a tuple of points (N, D) and covariates (N, C), otherwise points alone"
-        )
-    if not isinstance(data, tuple):
-        return as_points(data, WHO), None
-    points = as_points(data[0], WHO)
-    return points, as_covariates(data[1], points)

@@ -20,8 +20,13 @@ def log_gate(
     x: ArrayLike, position: Position, covariates: ArrayLike | None = None
 ) -> NDArray[np.float64]:
     """log θ_k(x_n) under each draw, (..., K, N): components before points. The gate sees the
-    covariates (N, C) where there are any; without W's, θ is π everywhere."""
+    covariates (N, C) where there are any; without W's, θ is π everywhere.
+
+    Raises ValueError for data that are no points, for covariates of other rows, for more or fewer
+    columns than W₁ has rows, and for covariates where no gate would see them."""
     points = as_points(x, WHO)
+    if covariates is not None and "output_weights" not in position:
+        raise ValueError("there are covariates, and the draws have no gate that sees them")
     seen = points if covariates is None else as_covariates(covariates, points)
     logits = position["log_weights"][..., None]
     if "output_weights" not in position:
@@ -40,14 +45,17 @@ def log_joint(
     x: ArrayLike, position: Position, covariates: ArrayLike | None = None
 ) -> NDArray[np.float64]:
     """log θ_k(x_n) + log N(x_n | m_k, diag σ_k²), in nats, (..., K, N); less log Z where the
-    position has it."""
+    position has it. −∞ where a point lies so far away that its density is no number.
+
+    Raises ValueError as :func:`log_gate`, and for points of other columns than the draws."""
     points = as_points(x, WHO)
     means, scales = position["means"], position["scales"]
     if means.shape[-1] != points.shape[1]:
         raise ValueError(f"points have {points.shape[1]} columns, the draws {means.shape[-1]}")
     joint = log_gate(points, position, covariates) - np.log(scales).sum(axis=-1)[..., None]
-    for d, column in enumerate(points.T):
-        joint -= 0.5 * ((column - means[..., d, None]) / scales[..., d, None]) ** 2
+    with np.errstate(over="ignore"):
+        for d, column in enumerate(points.T):
+            joint -= 0.5 * ((column - means[..., d, None]) / scales[..., d, None]) ** 2
     joint -= points.shape[1] / 2 * LOG_2_PI
     if "log_normaliser" in position:
         joint -= position["log_normaliser"][..., None, None]
@@ -58,10 +66,11 @@ def log_normaliser(position: Position, *, nodes: int = 256) -> NDArray[np.float6
     """log Z of each draw, (...,): Z = ∫ Σ_k θ_k(x) N_k(x) dx = Σ_k E_{N_k}[θ_k(x)], for a gate on
     points; 0 without a gate.
 
-    By about ``nodes`` nodes for each component: products of Gauss–Hermite rules up to three
-    dimensions, scrambled Sobol points above. On draws of the recipe's posterior 256 are right to
-    .0002; a gate that is steep against a component's width needs more. (Whether a gate is on
-    covariates shows only where these are not as many as the points' columns.)
+    By about ``nodes`` nodes for each component: products of Gauss–Hermite rules in the plane and
+    on a line, scrambled Sobol points from three dimensions on. On draws of the recipe's posterior,
+    in the plane, 256 are right to .0002; a gate that is steep against a component's width needs
+    more, and so do more dimensions. (Whether a gate is on covariates shows only where these are not
+    as many as the points' columns.)
     """
     flat = mixture_draws.flattened(position)
     draws, k, d = flat["means"].shape

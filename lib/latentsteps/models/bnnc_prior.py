@@ -25,6 +25,7 @@ from scipy.special import logsumexp, softmax
 from scipy.stats import norm
 
 from latentsteps.models.bnnc import log_gate
+from latentsteps.models.counts import as_count
 from latentsteps.models.dpmm import expected_occupied
 from latentsteps.trace import Algorithm, Data, Key
 
@@ -76,12 +77,12 @@ def prior_story(
 
     Raises ValueError for arguments out of range.
     """
-    if not (np.isfinite(concentration) and concentration > 0):
-        raise ValueError(f"concentration is {concentration}; it is positive and finite")
-    if points < 1 or k < 1:
-        raise ValueError(f"points is {points} and k is {k}; both are 1 or more")
-    if not (np.isfinite(output_scale) and output_scale >= 0):
-        raise ValueError(f"output_scale is {output_scale}; it is 0 or positive, and finite")
+    # Beyond these, sums of logarithms and of logits leave the range of numbers.
+    if not 1e-300 <= concentration <= 1e300:
+        raise ValueError(f"concentration is {concentration}; it is from 1e-300 to 1e300")
+    if not 0 <= output_scale <= 1e100:
+        raise ValueError(f"output_scale is {output_scale}; it is from 0 (no gate) to 1e100")
+    points, k = as_count(points, "points"), as_count(k, "k")
     expected = float(expected_occupied(concentration, k, points))
 
     def draw(key: Key) -> tuple[PriorDraw, PriorInfo]:
@@ -103,7 +104,8 @@ def prior_story(
         component = np.searchsorted(bounds, bounds[-1] * thrown.uniform(size=points), "right")
         counts = np.bincount(component, minlength=k)
         occupied = int((counts > 0).sum())
-        info = PriorInfo(float(occupied), occupied, expected, normaliser(position))
+        z = normaliser(position) if output_scale else 1.0  # without a gate it is a density
+        info = PriorInfo(float(occupied), occupied, expected, z)
         return PriorDraw(position, counts), info
 
     def init(key: Key, data: Data) -> tuple[PriorDraw, PriorInfo]:

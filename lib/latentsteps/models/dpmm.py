@@ -16,13 +16,12 @@ The process expects α log N clusters in N points, more and more of them: it is 
 partitions, and its number of clusters is no consistent estimate of a true finite number (Miller &
 Harrison 2013, "A simple example of Dirichlet process mixture inconsistency for the number of
 components", *NeurIPS* 26). The sparse finite mixture, π ~ Dirichlet(a, ..., a) with a small a, is
-another prior: :func:`expected_occupied` beside :func:`expected_clusters` shows it.
+another prior: :func:`expected_occupied` stays below K however many points come.
 """
 
 from __future__ import annotations
 
 import functools
-import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -30,12 +29,26 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latentsteps.inference.nuts import NUTSInfo, NUTSState, nuts
-from latentsteps.models.bnnc_inputs import BNNCPrior, as_sites, begin, check_prior, stated_prior
-from latentsteps.models.bnnc_model import Numbers, features, log_normals, log_sum, sample_components
+from latentsteps.models.bnnc_inputs import (
+    BNNCPrior,
+    as_numbers,
+    as_prior,
+    as_sites,
+    begin,
+    check_start,
+    prior_for,
+)
+from latentsteps.models.bnnc_model import (
+    Numbers,
+    features,
+    log_normals,
+    log_sum_function,
+    sample_components,
+)
+from latentsteps.models.counts import as_count
 from latentsteps.models.points import as_points
 from latentsteps.trace import Algorithm, Key
 
-STARTS = ("k-means", "uniform")
 WHO = "a Dirichlet process mixture"
 
 
@@ -78,41 +91,40 @@ def dpmm(
     Parameters
     ----------
     prior: for means and scales, as BNNC has it; ``stated_prior`` if there is none. Its
-        ``concentration`` and what it says of a gate are not used.
+        ``concentration`` and what it says of a gate are not used. Of either family it wants data
+        without ties in any column, see :class:`latentsteps.models.bnnc.BNNCPrior`.
     alpha: of the process: larger for more and smaller clusters.
     start: where chains begin; it is no part of the model. ``"k-means"``: in each chain the best of
         ten runs of k-means (k-means++) with K clusters, the largest first. ``"uniform"``: means
         evenly within two of the prior's spreads around its location, the rest as NumPyro does it.
     chains, warmup, max_tree_depth, target_acceptance: as in ``nuts``.
 
-    Raises ValueError for arguments out of range, for data that are no points, for a prior of other
-    dimensions than the data.
+    Raises ValueError for arguments out of range, for data that are no points or have a constant
+    column, for a prior of other dimensions than the data, and for a start by k-means on fewer
+    different points than components.
     """
-    if k < 2:
-        raise ValueError(f"k is {k}; with 2 components or more there is a stick to break")
+    k = as_count(k, "k", least=2)  # with one there is no stick to break
     if not 0 < alpha < np.inf:
         raise ValueError(f"alpha is {alpha}; it is positive and finite")
-    if start not in STARTS:
-        raise ValueError(f"start is {start!r}; it is one of {', '.join(STARTS)}")
-    check_prior(prior)
+    check_start(start)
+    prior = None if prior is None else as_prior(prior)
 
     def place(key: Key, inputs: Inputs, chain: int) -> dict[str, NDArray]:
-        used, centre = _as_prior(inputs.numbers, family), inputs.centre
+        numbers, centre = inputs.numbers, inputs.centre
         points = inputs.features[1 : len(centre) + 1].T + centre
-        position = begin(start, key, chain, points, k, used)
+        position = begin(start, key, chain, points, k, numbers)
         if "log_weights" not in position:
-            return as_sites(position, used, inputs.numbers.unit)
+            return as_sites(position, numbers)
         order = np.argsort(-position["log_weights"])
         log_weights, means, scales = (
             position[name][order] for name in ("log_weights", "means", "scales")
         )
-        sites = as_sites({"means": means, "scales": scales}, used, inputs.numbers.unit)
+        sites = as_sites({"means": means, "scales": scales}, numbers)
         left = np.logaddexp.accumulate(log_weights[::-1])[::-1]
         return sites | {"log_odds": log_weights[:-1] - left[1:]}
 
-    family = "exponential" if prior is None else prior.scale_family
     sampler = nuts(
-        numpyro_model(k, family),
+        numpyro_model(k),
         chains=chains,
         warmup=warmup,
         start=place,
@@ -123,13 +135,7 @@ def dpmm(
 
     def inside(data: ArrayLike) -> Inputs:
         x = as_points(data, WHO)
-        used = stated_prior(x.shape[1], k) if prior is None else prior
-        if len(used.location) != x.shape[1]:
-            raise ValueError(
-                f"the prior is for {len(used.location)} columns, the data have {x.shape[1]}"
-            )
-        known = {name: getattr(used, name) for name in Numbers._fields if name != "unit"}
-        numbers = Numbers(**known, unit=np.ones(x.shape[1]))
+        numbers = as_numbers(prior_for(prior, x, k), np.ones(x.shape[1]))
         centre = x.mean(axis=0)
         return Inputs(features(x.T, centre), centre, float(alpha), numbers)
 
@@ -154,7 +160,7 @@ def dpmm(
 
 
 @functools.lru_cache(maxsize=64)
-def numpyro_model(k: int, family: str) -> Callable[[Inputs], None]:
+def numpyro_model(k: int) -> Callable[[Inputs], None]:
     """The NumPyro model, with sites "log_odds" (K − 1,), "means" and "scales" (K, D). α and the
     prior's numbers are data: others compile nothing."""
     import numpyro
@@ -169,9 +175,9 @@ def numpyro_model(k: int, family: str) -> Callable[[Inputs], None]:
         # Beta(1, α) has the density α (1 − v)^(α−1), and dv/ds = v (1 − v).
         fractions = jnp.log(alpha) + jax.nn.log_sigmoid(s) + alpha * jax.nn.log_sigmoid(-s)
         numpyro.factor("sticks", fractions.sum())
-        means, scales = sample_components(k, family, len(data.centre), data.numbers)
+        means, scales = sample_components(k, len(data.centre), data.numbers)
         normals = log_normals(data.features, means - data.centre, scales)
-        numpyro.factor("x", log_sum()(_sticks(s, jnp)[:, None] + normals).sum())
+        numpyro.factor("x", log_sum_function()(_sticks(s, jnp)[:, None] + normals).sum())
 
     return model
 
@@ -188,19 +194,6 @@ def log_sticks(log_odds: ArrayLike) -> NDArray[np.float64]:
     return _sticks(s, np)
 
 
-def expected_clusters(alpha: float, n: int) -> float:
-    """How many clusters a Dirichlet process is expected to make of ``n`` points.
-
-    Point i + 1 opens a new one with probability α / (α + i), whatever the points before it did
-    (Antoniak 1974, *Annals of Statistics* 2, 1152–1174): the sum of these, about α log(n / α).
-    Broken off after K − 1 sticks there are fewer.
-    """
-    n = _count(n, "n", "points")
-    if not (alpha > 0 and np.isfinite(alpha)):
-        raise ValueError(f"alpha is {alpha}; it is positive and finite")
-    return float((alpha / (alpha + np.arange(n))).sum())
-
-
 def expected_occupied(a: float, k: int, n: int) -> float:
     """Expected number of ``k`` components that at least one of ``n`` points is drawn from.
 
@@ -209,7 +202,7 @@ def expected_occupied(a: float, k: int, n: int) -> float:
     is the product over i < n of ((K − 1)a + i) / (Ka + i): no digits are lost in that, as they are
     in the logarithms of the two.
     """
-    n, k = _count(n, "n", "points"), _count(k, "k", "components")
+    n, k = as_count(n, "n", least=0), as_count(k, "k", least=0)
     if not (a > 0 and np.isfinite(a)):
         raise ValueError(f"a is {a}; it is positive and finite")
     if k < 2:
@@ -224,15 +217,3 @@ def _sticks(s: Any, array: Any) -> Any:
     whole = array.zeros((*s.shape[:-1], 1))
     before = array.concatenate([whole, left], axis=-1)
     return before + array.concatenate([-array.logaddexp(0.0, -s), whole], axis=-1)
-
-
-def _as_prior(numbers: Numbers, family: str) -> BNNCPrior:
-    known = {name: getattr(numbers, name) for name in Numbers._fields if name != "unit"}
-    return BNNCPrior(scale_family=family, **known)
-
-
-def _count(number: int, name: str, what: str) -> int:
-    count = operator.index(number)
-    if count < 0:
-        raise ValueError(f"{name} is {number}; it is a number of {what}, 0 or more")
-    return count

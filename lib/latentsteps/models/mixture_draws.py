@@ -31,9 +31,21 @@ def log_sum(joint: NDArray) -> NDArray[np.float64]:
         return safe + np.log(np.exp(joint - safe[..., None, :]).sum(axis=-2))
 
 
-def shares(joint: NDArray) -> NDArray[np.float64]:
-    """p(k | x_n): the joint's exponentials, summing to one over the components, (..., K, N)."""
-    exponentials = np.exp(joint - joint.max(axis=-2, keepdims=True))
+def shares(joint: NDArray, first: int = 0) -> NDArray[np.float64]:
+    """p(k | x_n): the joint's exponentials, summing to one over the components, (..., K, N).
+
+    Raises ValueError for a point whose density is 0 under every component: nothing can be shared
+    out. ``first`` is the row of the data that the points begin at, for its words.
+    """
+    top = joint.max(axis=-2, keepdims=True)
+    if not np.isfinite(top).all():
+        bad = np.unravel_index(np.argmin(np.isfinite(top)), top.shape)[-1]
+        raise ValueError(
+            f"the density of row {first + bad} is no positive number under any component of a draw "
+            "(the row is too far away, or the draw holds what is no number): it has no "
+            "responsibilities. Drop that row, or look at the draws"
+        )
+    exponentials = np.exp(joint - top)
     exponentials /= exponentials.sum(axis=-2, keepdims=True)
     return exponentials
 
@@ -73,15 +85,20 @@ def log_predictive(joint: Joint, n: int, position: Position) -> NDArray[np.float
 
 
 def responsibilities(joint: Joint, n: int, position: Position) -> NDArray[np.float64]:
-    """p(k | x_n) under each draw, (S, N, K): rows sum to one. All axes of draws become one."""
+    """p(k | x_n) under each draw, (S, N, K): rows sum to one. All axes of draws become one.
+
+    Raises ValueError where :func:`shares` does."""
     found = by_draw(shares, joint, n, position)
     return found.reshape(-1, *found.shape[-2:]).swapaxes(1, 2)
 
 
-def blocks(joint: Joint, n: int, position: Position) -> Iterator[NDArray[np.float64]]:
-    """:func:`responsibilities` as a stream of (s, N, K): what is too large to be held at once."""
+def blocks(
+    joint: Joint, n: int, position: Position, first: int = 0
+) -> Iterator[NDArray[np.float64]]:
+    """:func:`responsibilities` as a stream of (s, N, K): what is too large to be held at once.
+    ``first`` is as in :func:`shares`."""
     for part in chunks(joint, n, position):
-        yield shares(part).swapaxes(1, 2)
+        yield shares(part, first).swapaxes(1, 2)
 
 
 def label_free(
@@ -89,9 +106,9 @@ def label_free(
 ) -> dict[str, NDArray[np.float64]]:
     """Numbers of each draw that do not depend on names, for r-hat and its kin: (chains, draws).
 
-    ``joint`` is on the data, ``at_points`` on fixed points. ``"log likelihood"``; ``"entropy of
-    shares"``: of the components' shares of the points, in nats, whose exponential is the number of
-    components in use; ``"log density at point i"``.
+    ``joint`` is on the data, ``at_points`` on fixed points. In nats all: ``"log likelihood"``;
+    ``"entropy of shares"``: of the components' shares of the points, whose exponential is the
+    number of components in use; ``"log density at point i"``.
     """
     position = all_draws(trace)
 

@@ -36,6 +36,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_softmax
 
 from latentsteps.models.bnnc import log_joint
+from latentsteps.models.counts import as_count
 from latentsteps.models.kmeans import kmeans
 from latentsteps.models.points import as_points
 from latentsteps.models.recognition_compiled import SMALLEST_SCALE, compiled
@@ -111,13 +112,10 @@ def recognition_network(
 
     Raises ValueError for arguments out of range; once there are data, where they are not points,
     where a column is constant, and where there are fewer than K different ones; in a step, for a
-    state of another size.
+    state of another size, and where updates have gone so wrong that the likelihood is no number.
     """
-    if min(k, hidden, updates) < 1 or prune_from < 0:
-        raise ValueError(
-            f"k is {k}, hidden {hidden}, updates {updates} and prune_from {prune_from}; the first "
-            "three are at least 1, the last at least 0"
-        )
+    k, hidden, updates = as_count(k, "k"), as_count(hidden, "hidden"), as_count(updates, "updates")
+    prune_from = as_count(prune_from, "prune_from", least=0)
     if not 0 < learning_rate < np.inf:
         raise ValueError(f"learning_rate is {learning_rate}; it is positive and finite")
     if start not in STARTS:
@@ -141,6 +139,11 @@ def recognition_network(
         # As NumPy arrays first and later states look alike to JAX, and compile once.
         optimizer = jax.tree.map(np.asarray, optimizer)
         seen = jax.device_get(compiled().look(optimizer, alive, z))
+        if not np.isfinite([seen["elbo"], seen["log_likelihood"]]).all():
+            raise ValueError(
+                f"the log likelihood is {seen['log_likelihood']} and the ELBO {seen['elbo']}: the "
+                f"updates went too far; take a smaller learning_rate than {learning_rate}"
+            )
         # One is left whatever happens: the one with most points.
         kept = (seen["counts"] > len(z)) | (seen["counts"] == seen["counts"].max())
         if charged and not kept[alive].all():

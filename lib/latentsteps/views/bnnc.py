@@ -107,11 +107,7 @@ def _places(figure: style.AnyFigure, labelled: bool) -> tuple[Axes, Axes, Axes]:
     """Axes of the points, the similarity (a square) and the occupied components: the last two
     beside the points on a wide figure, below them on a narrow one."""
     width, height = style.inches(figure)
-
-    def axes(x: float, y: float, w: float, h: float) -> Axes:
-        made = figure.add_axes((x / width, y / height, w / width, h / height))
-        made.set_title("", y=1.0)  # a fixed height: looking for ticks above a title takes time
-        return made
+    axes = partial(style.axes_at, figure)
 
     left, bottom = (0.74, 0.52) if labelled else (0.52, 0.36)
     right, top = 0.22, 0.42

@@ -23,13 +23,13 @@ from latentsteps.models.bnnc import log_gate, log_predictive, responsibility_blo
 from latentsteps.models.mixture_draws import Position
 from latentsteps.models.points import as_points
 from latentsteps.views import style
-from latentsteps.views.bnnc_parts import box, cells, draw_regions, draw_similarity
+from latentsteps.views.bnnc_parts import box, cells, draw_regions, draw_similarity, evenly
 
 GRID = 80
 """Cells in each direction for the density and the gate."""
 DRAWS = 80
-"""Of more draws, so many evenly among them make the density and the gate's regions. The partition
-and the similarity are of all draws."""
+"""Of more draws, so many, spread :func:`evenly`, make the density and the gate's regions. The
+partition and the similarity are of all draws."""
 LEVELS = np.array([0.01, 0.04, 0.12, 0.25, 0.45, 0.7, 1.0])
 """Contours of the density, as shares of its largest value."""
 
@@ -121,8 +121,7 @@ def _consensus(
 def _some(position: Position) -> Position:
     """At most ``DRAWS`` of all draws, in one row."""
     flat = mixture_draws.flattened(position)
-    n = len(flat["means"])
-    chosen = np.linspace(0, n - 1, min(n, DRAWS)).round().astype(int)
+    chosen = evenly(len(flat["means"]), DRAWS)
     return {name: value[chosen] for name, value in flat.items()}
 
 
@@ -147,13 +146,8 @@ def _places(figure: style.AnyFigure) -> list[Axes]:
     w = (width - left - right - (columns - 1) * across) / columns
     h = (height - top - bottom - (rows - 1) * down) / rows
     return [
-        figure.add_axes(
-            (
-                (left + column * (w + across)) / width,
-                (bottom + (rows - 1 - row) * (h + down)) / height,
-                w / width,
-                h / height,
-            )
+        style.axes_at(
+            figure, left + column * (w + across), bottom + (rows - 1 - row) * (h + down), w, h
         )
         for row in range(rows)
         for column in range(columns)

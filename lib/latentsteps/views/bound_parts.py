@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -53,11 +54,7 @@ def places(figure: style.AnyFigure) -> tuple[Axes, Axes, Axes, Axes, Axes | None
     """Axes for the data, the shares, the main panel, all values, and the gaps (on a wide figure).
     All at fixed places, so that nothing moves from one state to the next."""
     width, height = style.inches(figure)
-
-    def axes(x: float, y: float, w: float, h: float) -> Axes:
-        made = figure.add_axes((x / width, y / height, w / width, h / height))
-        made.set_title("", y=1.0)  # a fixed height: looking for ticks above a title takes time
-        return made
+    axes = partial(style.axes_at, figure)
 
     if is_wide(figure):
         left = 0.27 * width

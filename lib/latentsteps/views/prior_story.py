@@ -10,6 +10,7 @@ density.
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -69,11 +70,7 @@ def _occupied(moment: Moment) -> NDArray[np.int64]:
 def _places(figure: style.AnyFigure) -> tuple[Axes, Axes, Axes]:
     """Axes of the draws so far, the curves and the area: two columns, or three rows."""
     width, height = style.inches(figure)
-
-    def axes(x: float, y: float, w: float, h: float) -> Axes:
-        made = figure.add_axes((x / width, y / height, w / width, h / height))
-        made.set_title("", y=1.0)  # a fixed height: looking for ticks above a title takes time
-        return made
+    axes = partial(style.axes_at, figure)
 
     left, right, top, bottom = 0.62, 0.22, 0.42, 0.52
     if is_wide(figure):

@@ -95,6 +95,14 @@ def inches(figure: AnyFigure) -> tuple[float, float]:
     return figure.bbox.width / figure.dpi, figure.bbox.height / figure.dpi
 
 
+def axes_at(figure: AnyFigure, x: float, y: float, across: float, up: float) -> Axes:
+    """New axes, that many inches wide and high, their lower left corner at (x, y) inches."""
+    width, height = inches(figure)
+    made = figure.add_axes((x / width, y / height, across / width, up / height))
+    made.set_title("", y=1.0)  # a fixed height: looking for ticks above a title takes time
+    return made
+
+
 def panels(
     figure: AnyFigure, *, left: float = 0.72, bottom: float = 0.52, gap: float = 0.95
 ) -> tuple[Axes, Axes]:
