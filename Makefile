@@ -22,7 +22,7 @@ test: .venv/test.done
 	$(BIN)/python -m pytest $(TWO) --ignore=tests/browser --ignore=tests/test_notebooks.py
 	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal tests/test_notebooks.py
 	LATENTSTEPS_QUIET=1 $(BIN)/python -m pytest $(TWO) --nbval --nbval-current-env --nbval-cell-timeout=300 solutions
-	$(BIN)/python -m pytest tests/browser
+	$(BIN)/python -m pytest $(TWO) tests/browser
 
 build: .venv/lab.done
 	$(BIN)/python -m latentsteps build

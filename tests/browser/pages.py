@@ -104,6 +104,17 @@ class StepperOnPage:
         """The PNG that is shown."""
         return bytes.fromhex(self.part("frame").evaluate(PICTURE))
 
+    def wait_for_another(self, picture: bytes, timeout: float = WAIT) -> None:
+        """Wait until another picture is shown: for where no word says when it is there."""
+        from playwright.sync_api import expect
+
+        expect(self.part("frame")).to_be_visible()
+        for _ in range(int(timeout / 100)):
+            if self.picture() != picture:
+                return
+            self.root.page.wait_for_timeout(100)
+        raise AssertionError(f"the picture is the same after {timeout / 1000:.0f} seconds")
+
     def text(self) -> str:
         """The description below the picture."""
         return self.part("description").inner_text()

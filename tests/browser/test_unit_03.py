@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import expect
-
 from latentsteps.checks import gmm as check
 
 EXERCISE = "03_gmm.ipynb"
@@ -29,13 +27,7 @@ def test_the_other_view_draws_the_same_state_anew(unit):
     stepper.wait_for("State 0:")
     objective = stepper.picture()
     stepper.choose("view", "distance to the end")
-    # Nothing changes but the picture, and no word says when it is there.
-    expect(stepper.part("frame")).to_be_visible()
-    for _ in range(100):
-        if stepper.picture() != objective:
-            break
-        unit.page.wait_for_timeout(100)
-    assert stepper.picture() != objective
+    stepper.wait_for_another(objective)
     stepper.wait_for("State 0: objective −8471.1")
     stepper.choose("view", "objective")
 

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import expect
-
 from latentsteps.checks import bayesian_gmm as check
 
 EXERCISE = "04_bayesian_gmm.ipynb"
 LIVE, YOURS, NUTS = 0, 1, 2
 COMPILING = 180_000
 """Milliseconds: a sampler is compiled at its first step, on a busy machine for a long time."""
-
-
-def changed(unit, stepper, before):
-    """Wait until the picture is another one, where no word says when it is there."""
-    expect(stepper.part("frame")).to_be_visible()
-    for _ in range(200):
-        if stepper.picture() != before:
-            return True
-        unit.page.wait_for_timeout(100)
-    return False
 
 
 def test_the_blank_runs_to_its_end(unit):
@@ -60,7 +48,7 @@ def test_metropolis_repeats_a_point_and_r_hat_looks_at_the_draws(unit):
     before = stepper.picture()
     stepper.choose("view", "r-hat")
     stepper.wait_for("r-hat by label")
-    assert changed(unit, stepper, before)
+    stepper.wait_for_another(before)
     stepper.choose("view", "path")
 
 
@@ -110,7 +98,7 @@ def test_nuts_starts_elsewhere_without_compiling_again(unit):
     stepper = unit.stepper(NUTS)
     before = stepper.picture()
     stepper.choose("start", "uniform")
-    assert changed(unit, stepper, before)
+    stepper.wait_for_another(before)
     stepper.click("step")
     stepper.wait_for("State 1: warm-up; leapfrogs", timeout=COMPILING)
 

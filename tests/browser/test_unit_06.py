@@ -90,11 +90,7 @@ def test_without_a_gate_there_are_no_regions(unit):
     gated = stepper.picture()
     stepper.choose("gate", "none")
     # The words of both starts are the same; the picture has lost its tints.
-    for _ in range(600):
-        if stepper.picture() != gated:
-            break
-        unit.page.wait_for_timeout(100)
-    assert stepper.picture() != gated
+    stepper.wait_for_another(gated)
     stepper.click("step")
     stepper.wait_for("State 1: warm-up;", timeout=COMPILING)
 
@@ -105,8 +101,4 @@ def test_a_uniform_start_is_another_picture(unit):
     stepper.wait_for("State 0:")
     before = stepper.picture()
     stepper.choose("start", "uniform")
-    for _ in range(600):
-        if stepper.picture() != before:
-            break
-        unit.page.wait_for_timeout(100)
-    assert stepper.picture() != before
+    stepper.wait_for_another(before)

@@ -141,7 +141,9 @@ def curves(
 
 def normaliser(position: dict[str, NDArray]) -> float:
     """Z = Σ_k E[θ_k(m_k + σ_k z)], z standard normal, by equal steps of z: such a sum converges
-    faster than any power of the step for an integrand that is smooth on its scale."""
+    faster than any power of the step for an integrand that is smooth on its scale. A gate drawn
+    from its prior and scaled up is steep, which the Gauss-Hermite nodes of
+    :func:`latentsteps.models.bnnc.log_normaliser`, made for fitted gates, see too coarsely."""
     places = position["means"] + position["scales"] * NODES  # (K, M)
     k, m = places.shape
     gates = np.exp(log_gate(places.reshape(-1, 1), position)).reshape(k, k, m)
