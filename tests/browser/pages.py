@@ -57,8 +57,25 @@ RUN_ALL = """async () => {
 ERRORS = """() => {
     const cells = [...window.jupyterapp.shell.currentWidget.content.model.cells];
     return cells.flatMap((cell, place) => (cell.toJSON().outputs || [])
-        .filter(output => output.output_type === 'error')
-        .map(output => `cell ${place}: ${output.ename}: ${output.evalue}`));
+        .filter(output => output.output_type === 'error' || output.name === 'stderr')
+        .map(output => `cell ${place}: ${output.ename || output.text}: ${output.evalue || ''}`));
+}"""
+CHECKS_AGAIN = r"""async () => {
+    const app = window.jupyterapp;
+    const notebook = app.shell.currentWidget.content;
+    const said = cell => JSON.stringify(
+        cell.toJSON().outputs.map(({execution_count, ...rest}) => rest));
+    const changed = [];
+    let checks = 0;
+    for (const [place, cell] of [...notebook.model.cells].entries()) {
+        if (cell.type !== 'code' || !/\bcheck\.\w+\(\w/.test(cell.sharedModel.source)) continue;
+        checks += 1;
+        const first = said(cell);
+        notebook.activeCellIndex = place;
+        await app.commands.execute('notebook:run-cell');
+        if (said(cell) !== first) changed.push(`cell ${place}: ${first}, then ${said(cell)}`);
+    }
+    return [checks, changed];
 }"""
 IDLE = """() => {
     const session = window.jupyterapp.shell.currentWidget?.context.sessionContext;
@@ -180,8 +197,14 @@ class NotebookPage:
         )
 
     def errors(self) -> list[str]:
-        """The errors among the outputs, one line each, the cell's number first."""
+        """The errors among the outputs, and what went to stderr; the cell's number first."""
         return self.page.evaluate(ERRORS)
+
+    def checks_again(self) -> list[str]:
+        """Run each check's cell once more, as a learner would; those that now say otherwise."""
+        checks, changed = self.page.evaluate(CHECKS_AGAIN)
+        assert checks, "a page without a check"
+        return changed
 
     def outcomes(self) -> list[str]:
         """What the checks and hints on the page say, in order: "passes", "not-yet", ..."""

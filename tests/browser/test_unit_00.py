@@ -8,10 +8,11 @@ EXERCISE = "00_start_here.ipynb"
 LIVE, REPLAY = 0, 1
 
 
-def test_the_blank_runs_to_its_end(unit):
+def test_the_blank_runs_to_its_end_and_every_check_says_so_twice(unit):
     assert unit.errors() == []
     assert unit.outcomes() == ["not-attempted", "hint", *["not-attempted"] * 9]
     assert unit.steppers() == 2
+    assert unit.checks_again() == []
 
 
 def test_k_means_is_stepped_forwards_and_back(unit):

@@ -8,10 +8,11 @@ EXERCISE = "01_multinomial_mnist.ipynb"
 LIVE, REPLAY, GREY, MENDED = 0, 1, 2, 3
 
 
-def test_the_blank_runs_to_its_end(unit):
+def test_the_blank_runs_to_its_end_and_every_check_says_so_twice(unit):
     assert unit.errors() == []
     assert unit.outcomes() == ["not-attempted"] * len(check.__all__)
     assert unit.steppers() == 4
+    assert unit.checks_again() == []
 
 
 def test_the_mixture_is_stepped_forwards_and_back(unit):

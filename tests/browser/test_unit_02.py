@@ -27,10 +27,11 @@ def submit(unit, body):
     unit.wait_idle()
 
 
-def test_the_blank_runs_to_its_end(unit):
+def test_the_blank_runs_to_its_end_and_every_check_says_so_twice(unit):
     assert unit.errors() == []
     assert unit.outcomes() == ["not-attempted"] * 13
     assert unit.steppers() == 3
+    assert unit.checks_again() == []
 
 
 def test_em_is_stepped_forwards_and_back(unit):

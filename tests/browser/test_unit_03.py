@@ -8,10 +8,11 @@ EXERCISE = "03_gmm.ipynb"
 LIVE, REPLAY, WRONG_K = 0, 1, 2
 
 
-def test_the_blank_runs_to_its_end(unit):
+def test_the_blank_runs_to_its_end_and_every_check_says_so_twice(unit):
     assert unit.errors() == []
     assert unit.outcomes() == ["not-attempted"] * len(check.__all__)
     assert unit.steppers() == 3
+    assert unit.checks_again() == []
 
 
 def test_the_books_start_is_stepped_in_halves(unit):

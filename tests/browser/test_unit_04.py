@@ -10,10 +10,11 @@ COMPILING = 180_000
 """Milliseconds: a sampler is compiled at its first step, on a busy machine for a long time."""
 
 
-def test_the_blank_runs_to_its_end(unit):
+def test_the_blank_runs_to_its_end_and_every_check_says_so_twice(unit):
     assert unit.errors() == []
     assert unit.outcomes() == ["not-attempted"] * len(check.__all__)
     assert unit.steppers() == 3
+    assert unit.checks_again() == []
 
 
 def test_a_ball_rolls_leapfrog_by_leapfrog(unit):

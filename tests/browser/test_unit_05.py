@@ -10,10 +10,11 @@ COMPILING = 180_000
 """Milliseconds that a busy machine may need to compile a network of another size."""
 
 
-def test_the_blank_runs_to_its_end(unit):
+def test_the_blank_runs_to_its_end_and_every_check_says_so_twice(unit):
     assert unit.errors() == []
     assert unit.outcomes() == ["not-attempted"] * len(check.__all__)
     assert unit.steppers() == 2
+    assert unit.checks_again() == []
 
 
 def test_two_starts_are_stepped_side_by_side(unit):
