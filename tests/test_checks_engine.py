@@ -854,6 +854,227 @@ def test_samplers_are_held_to_their_properties_only():
     assert unseeded.misconception == "one seed"
 
 
+# --- tensors and gradients --------------------------------------------------------------------
+
+
+def centred(x, scale):
+    """Rows less their means, times e^scale; torch tensors (N, D) and (N, 1)."""
+    return (x - x.mean(dim=1, keepdim=True)) * scale.exp()
+
+
+def _rows_sum_to_zero(call, args, result):
+    assert isinstance(args[0], np.ndarray)
+    assert isinstance(result, np.ndarray)
+    assert np.allclose(call(args[0] + 1, args[1]), result)
+    return None if np.allclose(result.sum(axis=1), 0) else Failure("They do not.")
+
+
+def tensor_exercise(**changes):
+    settings_ = {
+        "number": "9.5",
+        "name": "centred",
+        "reference": centred,
+        "cases": (Case("three rows", (X[:, ::-1], np.array([[0.0], [0.5], [-1.0]]))),),
+        "properties": (Property("rows sum to zero", _rows_sum_to_zero),),
+        "misconceptions": (
+            Misconception("no scale", lambda x, s: x - x.mean(dim=1, keepdim=True) + 0 * s, "e?"),
+            Misconception("cut", lambda x, s: centred(x, s).detach(), "Gradients."),
+            Misconception("cut at s", lambda x, s: centred(x, s.detach()), "The scale learns too."),
+        ),
+        "tensors": True,
+        "gradients": ("x", "scale"),
+        "time_limit": 20.0,
+    }
+    return Exercise(**(settings_ | changes))
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda x, s: x @ x, "as many columns in A as B has rows; the shapes are 3x2 and 3x2"),
+        (lambda x, s: x - x.mean(dim=1), "one has 2 entries and the other 3"),
+    ],
+)
+def test_frequent_exceptions_of_torch_are_said_in_plain_words(answer, words):
+    verdict = tensor_exercise(misconceptions=()).judge(answer)
+    assert verdict.property == "it runs without an exception"
+    assert words in verdict.sentence
+
+
+def test_learners_may_be_handed_tensors_and_gradients_flow(capsys):
+    import torch
+
+    given = []
+
+    def answer(x, scale):
+        given.append((x.dtype, x.requires_grad))
+        return scale.exp() * x - scale.exp() * x.mean(1)[:, None]
+
+    check = tensor_exercise()
+    verdict = check.judge(answer)
+    assert verdict.outcome == "passes", verdict
+    assert verdict.held[-1] == "gradients flow through it"
+    assert "float32 inputs work as well" in verdict.held
+    assert {dtype for dtype, _ in given} == {torch.float32, torch.float64}
+    assert {wanted for _, wanted in given} == {True, False}
+    passed = check(answer)
+    assert "passes" in capsys.readouterr().out
+    assert passed is answer  # and not a wrapper that makes arrays of tensors
+    assert check(passed) is answer
+    assert check.judge(lambda x, scale: [centred(x, scale)]).outcome == "not yet"
+    assert check(lambda x, scale: x) is centred
+    assert check(centred) is centred
+
+
+def in_place(x, scale):
+    return x.sub_(x.mean(dim=1, keepdim=True)).mul_(scale.exp())
+
+
+def half_cut(x, scale):
+    return centred(x, torch_half(scale))
+
+
+def torch_half(scale):
+    return 0.5 * scale + 0.5 * scale.detach()
+
+
+def by_way_of_numpy(x, scale):
+    import torch
+
+    rows = x.numpy()
+    return torch.from_numpy(rows - rows.mean(axis=1, keepdims=True)) * scale.exp()
+
+
+def no_gradient_at_zero(x, scale):
+    import torch
+
+    # The root of a square is an absolute value, and its slope at 0 is 0/0.
+    return centred(x, torch.where(scale >= 0, (scale**2).sqrt(), -((scale**2).sqrt())))
+
+
+@pytest.mark.parametrize(
+    ("answer", "label", "words"),
+    [
+        (lambda x, s: centred(x, s).numpy(), "it returns the right type", "no tensor"),
+        (lambda x, s: [1.0, 2.0], "it returns the right type", "no tensor"),
+        (lambda x, s: centred(x, s)[0], "it returns the right shape", "shape"),
+        (lambda x, s: centred(x, s) / 0, "numbers are finite where they can be", "not a finite"),
+        (lambda x, s: 2 * centred(x, s), "the same numbers as the reference", "another number"),
+        (in_place, "its inputs are left unchanged", "`x`"),
+        (half_cut, "gradients flow through it", "`scale` was moved a little"),
+        (no_gradient_at_zero, "gradients flow through it", "`scale` is not finite"),
+        (by_way_of_numpy, "gradients flow through it", "Use torch's functions alone"),
+        (lambda x, s: centred(x, s).double().mul(float("1")).data, "gradients flow through it", ""),
+    ],
+)
+def test_what_is_wrong_with_tensors_is_told(answer, label, words):
+    verdict = tensor_exercise(properties=()).judge(answer)
+    assert verdict.outcome == "not yet"
+    assert verdict.property == label, verdict
+    said = " ".join((verdict.sentence, *verdict.evidence))
+    assert words in said
+
+
+def test_misconceptions_are_told_apart_by_their_gradients():
+    check = tensor_exercise()
+    for wrong in check.misconceptions:
+        assert check.judge(wrong.answer).misconception == wrong.name
+    detached = check.judge(lambda x, s: (x - x.mean(1)[:, None]).detach() * s.exp().detach())
+    assert detached.misconception == "cut"
+    rounded = check.judge(lambda x, s: centred(x, s) if x.dtype.itemsize == 8 else x.round())
+    assert (rounded.property, rounded.misconception) == ("float32 inputs work as well", None)
+
+
+def test_nobody_is_held_to_a_gradient_that_the_reference_has_not():
+    check = tensor_exercise(reference=no_gradient_at_zero, misconceptions=())
+    assert check.judge(centred).outcome == "passes"
+    assert check.judge(lambda x, s: centred(x, s).detach()).outcome == "passes"
+
+
+def test_the_draws_of_torch_are_the_same_at_every_check_and_put_back():
+    import torch
+
+    def noisy(x, generator):
+        return x + torch.randn(x.shape, generator=generator)
+
+    def globally(x, generator):
+        drawn.append(torch.randn(3))
+        torch.set_default_dtype(torch.float64)
+        return x
+
+    drawn = []
+    generator = torch.Generator().manual_seed(3)
+    case = Case("two", (np.array([1.0, 2.0]), generator))
+    check = Exercise("9.6", "noisy", noisy, [case], tensors=True, gradients=("x",))
+    before, dtype = torch.get_rng_state(), torch.get_default_dtype()
+    for _ in range(2):
+        assert check.judge(lambda *args: noisy(*args)).outcome == "passes"
+        assert check.judge(globally).outcome == "not yet"
+    assert all(torch.equal(each.float(), drawn[0].float()) for each in drawn)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.get_default_dtype() == dtype
+
+
+def test_gradients_want_tensors_and_arguments_that_there_are():
+    for changes in ({"tensors": False}, {"gradients": ("y",)}):
+        with pytest.raises(ValueError, match="gradients"):
+            tensor_exercise(**changes)
+
+
+# --- what has to be refused -------------------------------------------------------------------
+
+
+def root(x):
+    if np.any(x < 0):
+        raise ValueError("x is below 0")
+    return np.sqrt(x)
+
+
+def root_exercise():
+    return Exercise(
+        "9.7",
+        "root",
+        root,
+        [
+            Case("four", (np.array([4.0, 9.0]),)),
+            Case("minus four", (np.array([4.0, -4.0]),), refused="−4 has no root."),
+        ],
+        misconceptions=[
+            Misconception("not refused", lambda x: np.sqrt(np.abs(x)), "Say no."),
+            Misconception("no root", lambda x: x, "A root."),
+        ],
+    )
+
+
+def test_a_case_may_have_to_be_refused():
+    def by_power(x):
+        if x.min() < 0:
+            raise ValueError
+        return x**0.5
+
+    verdict = root_exercise().judge(by_power)
+    assert verdict.outcome == "passes"
+    assert "it refuses what it cannot answer" in verdict.held
+
+    silent = root_exercise().judge(lambda x: x**0.5)
+    assert silent.property == "it refuses what it cannot answer"
+    assert silent.sentence.startswith("−4 has no root.")
+    assert silent.case == "minus four"
+    assert root_exercise().judge(lambda x: np.sqrt(np.abs(x))).misconception == "not refused"
+    # A wrong formula is the same mistake with a guard and without one.
+    assert root_exercise().judge(lambda x: x if x.min() > 0 else root(x)).sentence == "A root."
+
+    def asserts(x):
+        assert x.min() >= 0
+        return x**0.5
+
+    other = root_exercise().judge(asserts)
+    assert other.outcome == "not yet"
+    assert "AssertionError" in other.sentence
+    with pytest.raises(ValueError, match="refused one first"):
+        Exercise("9.7", "root", root, [Case("minus", (np.array([-1.0]),), refused="No.")])
+
+
 # --- calling a check --------------------------------------------------------------------------
 
 

@@ -9,19 +9,21 @@ import sys
 import threading
 import time
 from io import BytesIO
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.transforms import Affine2D
 from PIL import Image
 
 from latentsteps.stepper import Stepper
-from latentsteps.stepper.frames import break_words
+from latentsteps.stepper.frames import break_words, filmstrip, render
 from latentsteps.stepper.player import Player
 from latentsteps.trace import Algorithm, Trace, run
-from latentsteps.views.style import View, objective, panels
+from latentsteps.views.style import Painting, View, objective, panels
 
 
 class State(NamedTuple):
@@ -201,6 +203,64 @@ def test_a_view_says_how_large_its_picture_is():
     usual = Image.open(BytesIO(Stepper(counting, None, VIEW).panel.image.value))
     assert picture.width == usual.width
     assert picture.height == 1.5 * usual.height
+
+
+def painted(drawings=None):
+    """A view that is a white picture with as many black rows as the state's number."""
+
+    def paint(moment):
+        pixels = np.full((60, 200, 3), 255, dtype=np.uint8)
+        pixels[: moment.t] = 0
+        return Painting(pixels, Affine2D().scale(10 / 200, 10 / 60))
+
+    def drawing(figure, moment):
+        if drawings is not None:
+            drawings.append(moment.t)
+        draw(figure, moment)
+
+    return View(drawing, describe, paint=paint)
+
+
+def test_a_view_may_give_its_picture_as_pixels():
+    drawings = []
+    live = Stepper(counting, None, painted(drawings))
+    for t in range(3):
+        picture = np.asarray(Image.open(BytesIO(live.panel.image.value)))
+        assert picture.shape == (60, 200, 3)
+        np.testing.assert_array_equal(picture[:, 0, 0] == 0, np.arange(60) < t)
+        live.panel.step.click()
+    assert "State 3: x is 3." in live.panel.description.value
+    assert not drawings
+
+
+def test_a_module_with_paint_is_a_view_with_paint():
+    module = SimpleNamespace(**painted()._asdict())
+    live = Stepper(counting, None, module)
+    assert Image.open(BytesIO(live.panel.image.value)).size == (200, 60)
+
+
+def test_clicks_on_pixels_reach_the_data():
+    live = Stepper(starting, None, painted(), clicks=1, controls={"start": STARTS})
+    live._click({"dataX": 40, "dataY": 60 - 15})
+    np.testing.assert_allclose(live.settings["start"], [[2.0, 2.5]])
+
+
+def test_pixels_stand_for_one_unbroken_trace_alone():
+    drawings = []
+    view = painted(drawings)
+    # Beside another trace, where a step broke, in the strip, and with points clicked it is drawn.
+    trace = run(counting(), None, steps=1)
+    render({"one": trace, "two": trace}, view, 0)
+    assert drawings == [0, 0]
+    render({"one": trace}, view, 1)
+    assert drawings == [0, 0, 1]
+    filmstrip({"": trace}, view, [1])
+    assert drawings == [0, 0, 1, 1]
+    render({"": trace}, view, 1, np.array([[1.0, 2.0]]))
+    assert drawings == [0, 0, 1, 1, 1]
+    broken = Algorithm(counting().init, lambda key, state, data: (state, Info(-1.0)), "falls", "up")
+    render({"": run(broken, None, steps=1)}, view, 0)
+    assert drawings == [0, 0, 1, 1, 1, 0]
 
 
 def test_restart_takes_the_next_seed_and_a_control_keeps_it():

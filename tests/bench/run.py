@@ -23,8 +23,22 @@ SUBJECTS = [
     "mixture_gradient",
     "mixture_nuts",
     "bnnc_nuts",
+    "network_epoch",
+    "importance_weighted",
+    "vae_clusters",
+    "neighbour_graph",
 ]
-PACKAGES = ["jax", "numpyro", "arviz", "numpy", "scikit-learn", "stepmix", "pomegranate"]
+PACKAGES = [
+    "jax",
+    "numpyro",
+    "arviz",
+    "numpy",
+    "scikit-learn",
+    "torch",
+    "stepmix",
+    "pomegranate",
+    "umap-learn",
+]
 
 
 def main(names: list[str]) -> int:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from latentsteps.checks import display
-from latentsteps.checks.judging import judge, reference_value
+from latentsteps.checks.judging import judge, parameter_names, reference_value
 from latentsteps.checks.reading import Unlike, close, convert
 from latentsteps.checks.running import Protected, Seen
 from latentsteps.checks.task import (
@@ -142,10 +142,10 @@ class Exercise(_Check):
     Parameters
     ----------
     number, name: ``"1.2"`` and ``"responsibilities"``; the name is the function's.
-    reference: a right answer, a plain NumPy function. What it returns says what type and shape is
-        expected: arrays, numbers, texts, and tuples, NamedTuples, lists and dictionaries of them.
-        Where it returns an array of signed integers (labels, to be used as indices), floats are
-        refused; return counts as floats where both will do.
+    reference: a right answer, a plain NumPy function, or torch's (see tensors). What it returns
+        says what type and shape is expected: arrays, numbers, texts, and tuples, NamedTuples, lists
+        and dictionaries of them. Where it returns an array of signed integers (labels, to be used
+        as indices), floats are refused; return counts as floats where both will do.
     cases: what it is run on, from small to large.
     properties: what has to hold on each.
     misconceptions: wrong answers by name, looked at in this order.
@@ -156,6 +156,15 @@ class Exercise(_Check):
         the properties count.
     single: whether float32 inputs are tried too. Not where right answers may do what is too fine
         for float32: guard a logarithm with 1e-300, or take differences at steps of 1e-6.
+    tensors: whether answers, the reference and the misconceptions take and return torch tensors.
+        Cases and properties are NumPy's all the same: tensors are made at each call.
+    gradients: names of arguments, floating-point arrays in every case, through which gradients
+        have to flow. Where the reference's own do not, on a case, nobody is held to it.
+
+    Raises
+    ------
+    ValueError: without a case, for a first case that is refused, and for gradients without tensors
+        or of something that is no argument of the reference.
     """
 
     def __init__(
@@ -171,14 +180,26 @@ class Exercise(_Check):
         time_limit: float = 5.0,
         compare: bool = True,
         single: bool = True,
+        tensors: bool = False,
+        gradients: Sequence[str] = (),
     ) -> None:
-        if not cases:
-            raise ValueError(f"exercise {number} has no cases; it needs one at least")
+        if not cases or cases[0].refused:
+            raise ValueError(
+                f"exercise {number} has no cases, or a refused one first; it needs one at least, "
+                "and the first says what is returned"
+            )
+        names = parameter_names(reference, len(cases[0].args))
+        if gradients and not (tensors and set(gradients) <= set(names)):
+            raise ValueError(
+                f"exercise {number} wants gradients of {', '.join(gradients)}; with tensors=True "
+                f"it may have those of {', '.join(names)}"
+            )
         self.number, self.name, self.reference = number, name, reference
         self.cases, self.properties = tuple(cases), tuple(properties)
         self.misconceptions, self.hints = tuple(misconceptions), tuple(hints)
         self.tolerance, self.time_limit = tolerance, time_limit
         self.compare, self.single = compare, single
+        self.tensors, self.gradients = tensors, tuple(gradients)
         self._expected: dict[int, Any] = {}
         self._passed_on: Any = None
 
@@ -192,7 +213,7 @@ class Exercise(_Check):
     def expected(self, index: int) -> Any:
         """What the reference gives on case ``index``."""
         if index not in self._expected:
-            self._expected[index] = reference_value(self.reference, self.cases[index].args)
+            self._expected[index] = reference_value(self, self.cases[index].args)
         return self._expected[index]
 
     def _is_given(self, answer: Any) -> bool:
@@ -200,7 +221,10 @@ class Exercise(_Check):
 
     def _pass_on(self, answer: Any) -> Any:
         """The answer, with what it returns read as it was read here: a list may pass for an array,
-        and the cells below may then count on an array."""
+        and the cells below may then count on an array. Tensors go on as they are, gradients and
+        all."""
+        if self.tensors:
+            return answer
         like = self.expected(0)
 
         @functools.wraps(answer)

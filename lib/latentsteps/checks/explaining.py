@@ -24,6 +24,12 @@ ADVICE = (
     ("ValueError", r"operands could not be broadcast together with .*?shapes (.*)",
      "NumPy cannot line up the shapes {0}: counted from the right, two sizes must be equal, or "
      "one of them 1. A missing [:, None], .T or keepdims=True is the usual reason."),
+    ("RuntimeError", r"mat1 and mat2 shapes cannot be multiplied \((\d+x\d+) and (\d+x\d+)\)",
+     "`A @ B` needs as many columns in A as B has rows; the shapes are {0} and {1}. "
+     "A missing .T is the usual reason."),
+    ("RuntimeError", r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)",
+     "torch cannot line up the shapes: along one axis one has {0} entries and the other {1}. "
+     "A missing [:, None] or keepdim=True is the usual reason."),
     ("ValueError", r"(?:destination|array) is read-only",
      "An array that was handed over cannot be written to. Compute a new one, or take a .copy()."),
     ("ValueError", r"truth value of an array",

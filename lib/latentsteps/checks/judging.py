@@ -2,7 +2,8 @@
 
 For every case of an exercise, small ones first: it runs and returns something of the right type
 and shape, finite where it should be; the exercise's properties hold; its inputs are left as they
-were; float32 inputs work too; and last, the numbers are those of the reference.
+were; the numbers are those of the reference; float32 inputs work too; and where they have to,
+gradients flow back. Or, where the case says so, it raises a ValueError.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import copy
 import inspect
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -24,37 +25,31 @@ from latentsteps.checks.display import (
     kind,
     text_of,
 )
-from latentsteps.checks.reading import (
-    Unlike,
-    cast,
-    close,
-    far,
-    float_arrays,
-    in_numpy,
-    is_numeric,
-    leaves,
+from latentsteps.checks.findings import (
+    FORM,
+    GRADIENT,
+    REFUSED,
+    RUNS,
+    SAME,
+    SINGLE,
+    UNCHANGED,
+    Finding,
+    compared,
+    loosely,
+    not_finite,
+    usable,
 )
+from latentsteps.checks.reading import Unlike, cast, close, float_arrays, in_numpy, in_torch
 from latentsteps.checks.running import Protected, Seen
-from latentsteps.checks.task import NOT_ATTEMPTED, NOT_YET, PASSES, Failure, Task, Verdict
-
-LOOSE = 1e-2
-"""How far apart, relative to the largest entry, float32 and float64 results may be."""
-
-RUNS = "it runs without an exception"
-FINITE = "numbers are finite where they can be"
-SAME = "the same numbers as the reference"
-FORM = ("it returns the right type", "it returns the right shape")
-UNCHANGED = "its inputs are left unchanged"
-SINGLE = "float32 inputs work as well"
-
-
-class Finding(NamedTuple):
-    """The first thing about an answer, on one case, that does not hold."""
-
-    label: str
-    failure: Failure
-    where: str = ""
-    seen: Seen | None = None
+from latentsteps.checks.task import (
+    NOT_ATTEMPTED,
+    NOT_YET,
+    PASSES,
+    Case,
+    Failure,
+    Task,
+    Verdict,
+)
 
 
 class CallFailedError(Exception):
@@ -69,7 +64,7 @@ def judge(exercise: Task, answer: Any) -> Verdict:
     """The verdict on a learner's function; says nothing, raises nothing."""
     if answer is ...:
         return Verdict(NOT_ATTEMPTED, "Nothing has been filled in yet.")
-    protected = Protected(answer, exercise.time_limit)
+    protected = _protected(exercise, answer)
     try:
         refusal = _refused(exercise, answer, protected)
         return refusal or _judge(exercise, protected)
@@ -123,7 +118,7 @@ def _judge(exercise: Task, protected: Protected) -> Verdict:
         if index == 0 and finding.label == RUNS and finding.seen and finding.seen.blank:
             return Verdict(NOT_ATTEMPTED, "Nothing has been filled in yet.")
         late = finding.seen is not None and finding.seen.kind == "late"
-        match = None if late else matching(exercise, protected)
+        match = None if late else matching(exercise, protected, bool(case.refused))
         given = inputs(parameter_names(exercise.reference, len(case.args)), case.args)
         evidence = [f"On “{case.label}”: {given}"]
         failure = finding.failure
@@ -147,6 +142,8 @@ def _judge(exercise: Task, protected: Protected) -> Verdict:
     held = [prop.label for prop in exercise.properties] + [UNCHANGED]
     held += [SINGLE] if single else []
     held += [SAME] if exercise.compare else []
+    held += [REFUSED] if any(case.refused for case in exercise.cases) else []
+    held += [GRADIENT] if exercise.gradients else []
     n = len(exercise.cases)
     sentence = f"Held on {n} inputs." if n > 1 else "Held on one input."
     return Verdict(PASSES, sentence, printed=printed, held=tuple(held))
@@ -154,16 +151,19 @@ def _judge(exercise: Task, protected: Protected) -> Verdict:
 
 def first_failure(exercise: Task, protected: Protected, index: int) -> Finding | None:
     """What fails first on case ``index``, or None."""
-    case, expected = exercise.cases[index], exercise.expected(index)
+    case = exercise.cases[index]
+    if case.refused:
+        return _not_refused(exercise, protected, case)
+    expected = exercise.expected(index)
     seen = protected.see(case.args, expected)
-    finding = _usable(seen, expected) or _not_finite(seen, expected)
+    finding = usable(seen, expected) or not_finite(seen, expected)
     if finding:
         return finding
 
     def call(*args: Any) -> Any:
         like = _reference_on(exercise, args)
         again = protected.see(args, expected if isinstance(like, Unlike) else like)
-        broken = _usable(again, None if isinstance(like, Unlike) else like)
+        broken = usable(again, None if isinstance(like, Unlike) else like)
         if broken:
             raise CallFailedError(broken)
         return again.value
@@ -188,36 +188,52 @@ def first_failure(exercise: Task, protected: Protected, index: int) -> Finding |
         changed = " and ".join(f"`{names[i]}`" for i in seen.changed)
         sentence = f"Your function changed its input {changed}. Compute new arrays instead of "
         return Finding(UNCHANGED, Failure(sentence + "writing into the ones that are handed over."))
-    finding = _compared(seen.value, expected, exercise.tolerance) if exercise.compare else None
+    finding = compared(seen.value, expected, exercise.tolerance) if exercise.compare else None
     # After the comparison: numbers that are wrong anyway are not blamed on float32.
-    return finding or _single_precision(exercise, protected, index)
+    finding = finding or _single_precision(exercise, protected, index)
+    return finding or _gradient(exercise, protected, index)
 
 
-def matching(exercise: Task, protected: Protected) -> Any:
+def _not_refused(exercise: Task, protected: Protected, case: Case) -> Finding | None:
+    seen = protected.see(case.args, exercise.expected(0))
+    if seen.kind == "raised" and seen.exception != "ValueError":
+        sentence = f"{case.refused} A ValueError should say so. {seen.sentence}"
+        return Finding(REFUSED, Failure(sentence), seen.where, seen)
+    if seen.kind in ("raised", "late"):
+        return usable(seen, None) if seen.kind == "late" else None
+    sentence = f"{case.refused} `raise ValueError(…)` should say so; your function goes on."
+    return Finding(REFUSED, Failure(sentence))
+
+
+def matching(exercise: Task, protected: Protected, refused: bool = False) -> Any:
     """The first misconception that does on all cases what the answer does, or None.
 
-    "The same" is: equal values and shapes, or the same kind of exception, and the same inputs
-    changed. For exercises whose numbers are not compared: the same failures.
+    "The same" is: equal values, shapes and gradients, or the same kind of exception, and the same
+    inputs changed. For exercises whose numbers are not compared: the same failures. Cases to be
+    refused count where it is one of them that failed (``refused``): a wrong formula is the same
+    mistake with and without a guard.
     """
-    answers = [protected] + [
-        Protected(m.answer, exercise.time_limit) for m in exercise.misconceptions
-    ]
+    answers = [protected] + [_protected(exercise, m.answer) for m in exercise.misconceptions]
     alike = list(range(1, len(answers)))
     for index, case in enumerate(exercise.cases):
         if not alike:
             return None
-        like = exercise.expected(index)
+        if case.refused and not refused:
+            continue
+        like = exercise.expected(0 if case.refused else index)
 
         def outcome(
             answer: Protected, args: tuple = case.args, like: Any = like, i: int = index
-        ) -> Any:
+        ) -> tuple:
             if exercise.compare:
-                return answer.see(args, like)
+                seen = answer.see(args, like)
+                return seen, seen.kind == "value" and _slopes(exercise, answer, args)
             finding = first_failure(exercise, answer, i)
             if finding is None:
-                return ""
+                return ()
             # Two results of a wrong shape are not the same mistake; which part is wrong says more.
-            return finding.label, finding.failure.sentence if finding.label in FORM else ""
+            says_more = finding.label in (*FORM, GRADIENT)
+            return finding.label, finding.failure.sentence if says_more else ""
 
         seen = outcome(protected)
         alike = [i for i in alike if _alike(seen, outcome(answers[i]), exercise.tolerance)]
@@ -225,83 +241,15 @@ def matching(exercise: Task, protected: Protected) -> Any:
 
 
 def _alike(a: Any, b: Any, tolerance: float) -> bool:
-    if not isinstance(a, Seen):
-        return a == b
+    if isinstance(a, tuple) and not isinstance(a, Seen):
+        return len(a) == len(b) and all(_alike(x, y, tolerance) for x, y in zip(a, b, strict=True))
+    if not (isinstance(a, Seen) and isinstance(b, Seen)):
+        return bool(a == b)
     if a.kind == "late" or (a.kind, a.exception, a.changed) != (b.kind, b.exception, b.changed):
         return False
     if a.kind == "unlike":
         return a.sentence == b.sentence and close(a.value, b.value, tolerance)
     return a.kind != "value" or close(a.value, b.value, tolerance)
-
-
-def _usable(seen: Seen, expected: Any) -> Finding | None:
-    """What keeps a call's result from being looked at further: none, or of another type or shape.
-
-    ``expected`` is None where no shape is known.
-    """
-    if seen.kind == "raised":
-        return Finding(RUNS, Failure(seen.sentence), seen.where, seen)
-    if seen.kind == "late":
-        return Finding("it answers in time", Failure(seen.sentence), "", seen)
-    if seen.kind == "nothing":
-        sentence = "Nothing was returned. A function gives back what stands after `return`."
-        return Finding("it returns something", Failure(sentence), "", seen)
-    if seen.kind == "unlike":
-        return Finding("it returns the right type", Failure(seen.sentence), "", seen)
-    if expected is None:
-        return None
-    for where, got, like in leaves(seen.value, expected):
-        if is_numeric(like) and np.shape(got) != np.shape(like):
-            sentence = f"The shape of what is returned{_within(where)} is not the right one."
-            if np.ndim(like) == 0:
-                sentence = f"What is returned{_within(where)} is an array; one number is expected."
-            elif np.ndim(got) == 0:
-                sentence = f"What is returned{_within(where)} is one number; an array of shape "
-                sentence += f"{np.shape(like)} is expected."
-                return Finding("it returns the right shape", Failure(sentence))
-            elif np.shape(got) == np.shape(like)[::-1]:
-                sentence += " It looks transposed."
-            return Finding(
-                "it returns the right shape", Failure(sentence, np.shape(got), np.shape(like))
-            )
-    return None
-
-
-def _not_finite(seen: Seen, expected: Any) -> Finding | None:
-    for where, got, like in leaves(seen.value, expected):
-        if not is_numeric(like):
-            continue
-        wrong = np.asarray(np.isfinite(like) & ~np.isfinite(got))
-        if wrong.any():
-            sentence, value, right = _first(wrong, got, like, where)
-            return Finding(FINITE, Failure(f"{sentence} is not a finite number.", value, right))
-    return None
-
-
-def _compared(got: Any, expected: Any, tolerance: float) -> Finding | None:
-    for where, mine, theirs in leaves(got, expected):
-        if is_numeric(theirs):
-            wrong = far(mine, theirs, tolerance)
-            if wrong.any():
-                sentence, value, right = _first(wrong, mine, theirs, where)
-                return Finding(SAME, Failure(f"{sentence} is another number.", value, right))
-        elif isinstance(theirs, str) and mine != theirs:
-            sentence = f"What is returned{_within(where)} is another text."
-            return Finding(SAME, Failure(sentence, mine, theirs))
-    return None
-
-
-def _first(wrong: np.ndarray, got: Any, expected: Any, where: str) -> tuple[str, Any, Any]:
-    """Words for the first entry where ``wrong`` is true, and the two values there."""
-    if wrong.ndim == 0:
-        return f"What is returned{_within(where)}", np.asarray(got)[()], np.asarray(expected)[()]
-    index = tuple(int(i) for i in np.argwhere(wrong)[0])
-    words = f"Entry [{', '.join(map(str, index))}] of what is returned{_within(where)}"
-    return words, np.asarray(got)[index], np.asarray(expected)[index]
-
-
-def _within(where: str) -> str:
-    return f" ({where})" if where else ""
 
 
 def _single_precision(exercise: Task, protected: Protected, index: int) -> Finding | None:
@@ -311,9 +259,9 @@ def _single_precision(exercise: Task, protected: Protected, index: int) -> Findi
         return None
     single, like = tried
     seen = protected.see(single, like)
-    finding = _usable(seen, like) or _not_finite(seen, like)
+    finding = usable(seen, like) or not_finite(seen, like)
     if finding is None and exercise.compare:
-        finding = _loosely(seen.value, like)
+        finding = loosely(seen.value, like)
     if finding is None:
         return None
     sentence = "With float32 arrays as inputs: " + finding.failure.sentence
@@ -333,23 +281,9 @@ def _in_single(exercise: Task, index: int) -> tuple[tuple, Any] | None:
     own = _reference_on(exercise, single)
     if isinstance(like, Unlike) or isinstance(own, Unlike):
         return None
-    if exercise.compare and _loosely(own, like) is not None:
+    if exercise.compare and loosely(own, like) is not None:
         return None
     return single, like
-
-
-def _loosely(got: Any, expected: Any) -> Finding | None:
-    for where, mine, theirs in leaves(got, expected):
-        if not is_numeric(theirs) or np.asarray(theirs).dtype.kind != "f":
-            continue  # labels may differ where two distances are all but equal
-        finite = np.isfinite(theirs)
-        scale = float(np.max(np.abs(theirs), where=finite, initial=0.0)) or 1.0
-        with np.errstate(invalid="ignore"):  # ∞ − ∞, and it is not looked at there
-            wrong = np.asarray(finite & ~(np.abs(np.subtract(mine, theirs)) <= LOOSE * scale))
-        if wrong.any():
-            sentence, value, right = _first(wrong, mine, theirs, where)
-            return Finding(SINGLE, Failure(f"{sentence} is far off.", value, right))
-    return None
 
 
 def _single(args: tuple) -> tuple | None:
@@ -365,15 +299,45 @@ def _single(args: tuple) -> tuple | None:
     return None if overflow else single
 
 
-def reference_value(reference: Callable[..., Any], args: Sequence[Any]) -> Any:
+def _gradient(exercise: Task, protected: Protected, index: int) -> Finding | None:
+    """Gradients flow back where the reference's do."""
+    if not exercise.gradients:
+        return None
+    from latentsteps.checks.gradients import not_the_slope  # torch, seconds
+
+    args, like, wanted = exercise.cases[index].args, exercise.expected(index), _wanted(exercise)
+    own = not_the_slope(_protected(exercise, exercise.reference), args, like, wanted)
+    return None if own else not_the_slope(protected, args, like, wanted)
+
+
+def _slopes(exercise: Task, protected: Protected, args: tuple) -> Seen | None:
+    if not exercise.gradients:
+        return None
+    from latentsteps.checks.gradients import slopes
+
+    return slopes(protected, args, _wanted(exercise))
+
+
+def _wanted(exercise: Task) -> dict[str, int]:
+    """The arguments of whose gradients there have to be some, and their places."""
+    names = parameter_names(exercise.reference, len(exercise.cases[0].args))
+    return {name: names.index(name) for name in exercise.gradients}
+
+
+def _protected(exercise: Task, function: Callable[..., Any]) -> Protected:
+    return Protected(function, exercise.time_limit, exercise.tensors)
+
+
+def reference_value(exercise: Task, args: Sequence[Any]) -> Any:
     """What the reference gives on copies of ``args``, with NumPy's arrays for any library's."""
+    given = in_torch(tuple(args)) if exercise.tensors else copy.deepcopy(tuple(args))
     with _quiet():
-        return in_numpy(reference(*copy.deepcopy(tuple(args))))
+        return in_numpy(exercise.reference(*given))
 
 
 def _reference_on(exercise: Task, args: Sequence[Any]) -> Any:
     try:
-        return reference_value(exercise.reference, args)
+        return reference_value(exercise, args)
     except Exception as error:  # arguments that only the learner's results could lead to
         return Unlike(clean(str(error)))
 

@@ -6,8 +6,9 @@ works on what it made of them.
 
 from __future__ import annotations
 
+import copy
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from numbers import Number
 from typing import Any, NamedTuple
 
@@ -192,25 +193,53 @@ def differs(after: Any, before: Any) -> bool:
 
 def cast(tree: Any, old: type, new: type) -> Any:
     """Nested arguments with all arrays of type ``old`` as type ``new``."""
-    if isinstance(tree, np.ndarray):
-        return tree.astype(new) if tree.dtype == old else tree
-    if isinstance(tree, tuple | list):
-        parts = [cast(part, old, new) for part in tree]
-        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
-    if isinstance(tree, dict):
-        return {key: cast(part, old, new) for key, part in tree.items()}
-    return tree
+
+    def change(leaf: Any) -> Any:
+        return leaf.astype(new) if isinstance(leaf, np.ndarray) and leaf.dtype == old else leaf
+
+    return _with_leaves(tree, change)
 
 
 def in_numpy(tree: Any) -> Any:
     """What a reference returned, with NumPy arrays in place of another library's."""
+
+    def change(leaf: Any) -> Any:
+        other = hasattr(leaf, "__array__") and not isinstance(leaf, np.ndarray | np.generic)
+        return np.asarray(leaf.detach() if hasattr(leaf, "detach") else leaf) if other else leaf
+
+    return _with_leaves(tree, change)
+
+
+def in_torch(tree: Any) -> Any:
+    """Copies of nested arguments, with a torch tensor of the same type for each NumPy array."""
+    import torch  # seconds, which only exercises with tensors have to wait for
+
+    def change(leaf: Any) -> Any:
+        if not isinstance(leaf, np.ndarray):
+            return copy.deepcopy(leaf)
+        return torch.from_numpy(np.array(leaf, order="C"))  # torch takes no negative strides
+
+    return _with_leaves(tree, change)
+
+
+def not_tensors(value: Any) -> str:
+    """Words for what is returned and is no torch tensor, nor several; "" where it is."""
+    import torch
+
+    parts = value if isinstance(value, tuple | list) else [value]
+    if parts and all(isinstance(part, torch.Tensor) for part in parts):
+        return ""
+    return f"{kind(value)} and no tensor: training needs torch's own, so use its functions alone"
+
+
+def _with_leaves(tree: Any, change: Callable[[Any], Any]) -> Any:
+    """Nested tuples, lists and dictionaries, ``change`` applied to whatever else is in them."""
     if isinstance(tree, tuple | list):
-        parts = [in_numpy(part) for part in tree]
+        parts = [_with_leaves(part, change) for part in tree]
         return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
     if isinstance(tree, dict):
-        return {key: in_numpy(part) for key, part in tree.items()}
-    other = hasattr(tree, "__array__") and not isinstance(tree, np.ndarray | np.generic)
-    return np.asarray(tree) if other else tree
+        return {key: _with_leaves(part, change) for key, part in tree.items()}
+    return change(tree)
 
 
 def float_arrays(tree: Any) -> Iterator[np.ndarray]:

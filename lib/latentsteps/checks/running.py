@@ -32,7 +32,14 @@ import numpy as np
 
 from latentsteps.checks.display import text_of
 from latentsteps.checks.explaining import explain
-from latentsteps.checks.reading import Unlike, convert, differs
+from latentsteps.checks.reading import (
+    Unlike,
+    convert,
+    differs,
+    in_numpy,
+    in_torch,
+    not_tensors,
+)
 
 GRACE = 1.0
 """Seconds that code gets to end after it has been told to."""
@@ -66,11 +73,13 @@ class Protected:
     ----------
     function: what is called.
     limit: seconds that one call may take. All calls together get four times that.
+    tensors: whether it takes and returns torch tensors. Arguments are NumPy arrays all the same.
     """
 
-    def __init__(self, function: Callable[..., Any], limit: float) -> None:
+    def __init__(self, function: Callable[..., Any], limit: float, tensors: bool = False) -> None:
         self.function = function
         self.limit = limit
+        self.tensors = tensors
         self.left = 4 * limit
         self.next_case()
 
@@ -85,17 +94,20 @@ class Protected:
         """Call the function on copies of ``args`` and convert what it returns to ``like``."""
 
         def work() -> Seen:
-            given = copy.deepcopy(args)
+            given = in_torch(args) if self.tensors else copy.deepcopy(args)
             try:
                 value = self.function(*given)
             except (Exception, SystemExit) as error:
-                return _raised(error)
+                return raised(error)
             # From here on the learner's code can still run: in methods of what it returned.
-            pairs = zip(given, args, strict=True)
+            pairs = zip(in_numpy(given) if self.tensors else given, args, strict=True)
             changed = tuple(i for i, pair in enumerate(pairs) if differs(*pair))
             if value is None:
                 return Seen("nothing", changed=changed)
             converted = convert(value, like)
+            if self.tensors and (words := not_tensors(value)):
+                sentence = f"Your function returned {words}."
+                return Seen("unlike", sentence=sentence, changed=changed)
             if isinstance(converted, Unlike):
                 sentence = f"Your function returned {converted.words}."
                 return Seen("unlike", converted.value, sentence, changed=changed)
@@ -115,7 +127,7 @@ class Protected:
             except Stopped:
                 raise
             except BaseException as error:  # a learner's code may raise KeyboardInterrupt itself
-                result.append(_raised(error))
+                result.append(raised(error))
 
         began, captured = time.monotonic(), _Captured()
         with _undisturbed(captured, self.warned):
@@ -135,7 +147,8 @@ class Protected:
         return Seen("late", sentence=sentence)
 
 
-def _raised(error: BaseException) -> Seen:
+def raised(error: BaseException) -> Seen:
+    """What a call came to that ended with an exception."""
     exception, sentence, where, blank = explain(error)
     return Seen("raised", None, sentence, where, exception, blank)
 
@@ -164,6 +177,7 @@ def _undisturbed(captured: _Captured, warned: list[str]) -> Iterator[None]:
     folder = _folder()
     asked, broke = builtins.input, sys.breakpointhook
     figures = _figures()
+    put_torch_back = _seed_torch()
     with (
         contextlib.redirect_stdout(captured),
         contextlib.redirect_stderr(captured),
@@ -183,6 +197,7 @@ def _undisturbed(captured: _Captured, warned: list[str]) -> Iterator[None]:
             builtins.input, sys.breakpointhook = asked, broke
             np.random.set_state(numpy_random)
             random.setstate(python_random)
+            put_torch_back()
             sys.setrecursionlimit(recursion)
             if folder and _folder() != folder:
                 os.chdir(folder)
@@ -193,6 +208,21 @@ def _undisturbed(captured: _Captured, warned: list[str]) -> Iterator[None]:
         text = text_of(warning.message) if isinstance(warning.message, Warning) else ""
         if text and issubclass(warning.category, RuntimeWarning) and text not in warned:
             warned.append(text)
+
+
+def _seed_torch() -> Callable[[], None]:
+    """The same draws from torch's own generator at every check; what puts all of that back."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return lambda: None
+    state, dtype = torch.get_rng_state(), torch.get_default_dtype()
+    torch.default_generator.manual_seed(0)
+
+    def put_back() -> None:
+        torch.set_rng_state(state)
+        torch.set_default_dtype(dtype)
+
+    return put_back
 
 
 def _folder() -> str | None:

@@ -45,6 +45,8 @@ class Case(NamedTuple):
     label: str
     """In words: "two images, two clusters"."""
     args: tuple
+    refused: str = ""
+    """Where a ValueError is the right answer, why, as a sentence: "−1 is no pixel's value."."""
 
 
 class Property(NamedTuple):
@@ -80,6 +82,8 @@ class Task(Protocol):
     time_limit: float
     compare: bool
     single: bool
+    tensors: bool
+    gradients: tuple[str, ...]
 
     def expected(self, index: int) -> Any:
         """What the reference gives on case ``index``."""

@@ -333,11 +333,11 @@ def _run_on(lanes: Lanes, last: int) -> None:
 
 
 def _as_view(given: Any) -> View:
-    """A view out of anything with the two functions, a module say; its size, if it has one."""
+    """A view out of anything with the two functions, a module say; and what else it has."""
     if isinstance(given, View):
         return given
-    view = View(given.draw, given.describe)
-    return view._replace(size=given.size) if hasattr(given, "size") else view
+    more = {name: getattr(given, name) for name in ("size", "paint") if hasattr(given, name)}
+    return View(given.draw, given.describe, **more)
 
 
 def _labelled(name: str, given: Sequence[Any] | Mapping[str, Any]) -> dict[str, Any]:

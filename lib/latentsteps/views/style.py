@@ -18,6 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.transforms import Transform
 from numpy.typing import NDArray
 
 from latentsteps.trace import Moment
@@ -55,6 +56,15 @@ AnyFigure = Figure | SubFigure
 """A view draws on a whole figure, or on a part of one where traces stand side by side."""
 
 
+class Painting(NamedTuple):
+    """A picture as pixels, and the way from them to the data."""
+
+    pixels: NDArray[np.uint8]
+    """(height, width, 3), the first row at the top."""
+    to_data: Transform
+    """From pixels, rows counted from the bottom, to the coordinates of the first axes."""
+
+
 class View(NamedTuple):
     """How an algorithm's states are shown: a picture, and a sentence with the numbers in it."""
 
@@ -62,6 +72,9 @@ class View(NamedTuple):
     describe: Callable[[Moment], str]
     size: tuple[float, float] = (9.0, 4.0)
     """Inches of a picture with one trace; beside others a trace gets half the width."""
+    paint: Callable[[Moment], Painting] | None = None
+    """What ``draw`` draws on a figure of ``size``, at :data:`DPI`, from pixels: for pictures that
+    matplotlib would be slow to draw anew in each state. Beside other traces ``draw`` is used."""
 
 
 def colour(cluster: int) -> str:
@@ -181,12 +194,14 @@ def mark_break(figure: AnyFigure, moment: Moment, state: int) -> None:
 
 
 def share_scale(figure: AnyFigure) -> None:
-    """Give all objective panels of a figure one scale, so that they can be compared by eye."""
-    found = [axes for axes in figure.axes if axes.get_label() == "objective"]
-    for get, put in (("get_xlim", "set_xlim"), ("get_ylim", "set_ylim")):
-        limits = np.array([getattr(axes, get)() for axes in found])
-        for axes in found:
-            getattr(axes, put)(limits[:, 0].min(), limits[:, 1].max())
+    """Give all objective panels of a figure one scale, so that they can be compared by eye; and
+    likewise all axes labelled ``"plane"``."""
+    for label in ("objective", "plane"):
+        found = [axes for axes in figure.axes if axes.get_label() == label]
+        for get, put in (("get_xlim", "set_xlim"), ("get_ylim", "set_ylim")):
+            limits = np.array([getattr(axes, get)() for axes in found])
+            for axes in found:
+                getattr(axes, put)(limits[:, 0].min(), limits[:, 1].max())
 
 
 def number(value: float, digits: int = 3) -> str:
