@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import logsumexp
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, norm
 
 from latentsteps.inference.training import generator
-from latentsteps.models.importance import importance_weighted, log_importance_weights
+from latentsteps.models.importance import importance_weighted
 from latentsteps.models.vae import VAE, elbo, sample
 
 DIMENSIONS, PIXELS, NOISE = 3, 5, 0.6
@@ -50,23 +50,27 @@ def images(n=40, pixels=PIXELS, seed=1):
     return np.random.default_rng(seed).integers(0, 2, size=(n, pixels)).astype(np.uint8)
 
 
+def log_weights(model, x, k, seed):
+    """log p(x, z) − log q(z | x) of k draws for each image, (k, N): bounds of one draw each."""
+    return importance_weighted(model, np.repeat(x, k, axis=0), 1, seed).reshape(len(x), k).T
+
+
 @pytest.mark.parametrize("k", [1, 4, 60])
 def test_with_the_posterior_as_q_every_weight_is_the_evidence(k):
     model, x = LinearGaussian(), images()
     np.testing.assert_allclose(
         importance_weighted(model, x, k, 0), model.log_evidence(x), atol=1e-5
     )
-    weights = log_importance_weights(model, x, k, 0)
+    weights = log_weights(model, x, k, 0)
     np.testing.assert_allclose(weights, np.broadcast_to(model.log_evidence(x), (k, 40)), atol=1e-5)
 
 
 def test_with_a_wrong_q_it_comes_up_to_the_evidence():
     model, x = LinearGaussian(width=1.5, shift=0.4), images(10)
-    k = 20_000
-    weights = np.exp(log_importance_weights(model, x, k, 0) - model.log_evidence(x))
-    error = weights.std(0) / np.sqrt(k)
+    weights = np.exp(log_weights(model, x, 4000, 0) - model.log_evidence(x))
+    error = weights.std(0) / np.sqrt(len(weights))
     assert (np.abs(weights.mean(0) - 1) < 5 * error).all()
-    found = importance_weighted(model, x, k, 0)
+    found = importance_weighted(model, x, 20_000, 0)
     np.testing.assert_allclose(found, model.log_evidence(x), atol=0.1)
 
 
@@ -105,17 +109,32 @@ def test_any_chunk_gives_the_same_in_bounded_memory(chunk):
 
 def test_draws_are_an_images_own():
     model, x = LinearGaussian(width=1.5), images(9)
-    weights = log_importance_weights(model, x, 50, 3)
-    np.testing.assert_allclose(log_importance_weights(model, x, 5, 3), weights[:5], atol=1e-5)
-    np.testing.assert_allclose(
-        log_importance_weights(model, x[:4], 50, 3), weights[:, :4], atol=1e-5
+    found = importance_weighted(model, x, 50, 3)
+    np.testing.assert_allclose(importance_weighted(model, x[:4], 50, 3), found[:4], atol=1e-5)
+    assert not np.allclose(found, importance_weighted(model, x, 50, 4))
+    assert np.array_equal(found, importance_weighted(model, x, 50, 3))
+    first, second = importance_weighted(model, x[[0, 0]], 50, 3)
+    assert not np.isclose(first, second)
+
+
+def test_draws_of_a_small_k_are_the_first_of_a_larger_one():
+    """The first image's draws by hand: its stream, and densities by SciPy."""
+    model, x = LinearGaussian(width=1.5, shift=0.3), images(3)
+    mean, log_variance = model.encode(torch.tensor(x[:1], dtype=torch.float32))
+    noise = np.random.default_rng([3, 0]).standard_normal((8, DIMENSIONS), np.float32)
+    sd = np.exp(log_variance.double().numpy() / 2)
+    z = mean.double().numpy() + sd * noise
+    w = model.w.double().numpy()
+    weights = (
+        norm.logpdf(x[0], z @ w.T, NOISE).sum(1)
+        + norm.logpdf(z).sum(1)
+        - norm.logpdf(z, mean.double().numpy(), sd).sum(1)
     )
-    by_hand = logsumexp(weights, axis=0) - np.log(50)
-    np.testing.assert_allclose(importance_weighted(model, x, 50, 3), by_hand, atol=1e-5)
-    assert not np.allclose(weights, log_importance_weights(model, x, 50, 4))
-    assert np.array_equal(weights, log_importance_weights(model, x, 50, 3))
-    twice = log_importance_weights(model, x[[0, 0]], 50, 3)
-    assert not np.allclose(twice[:, 0], twice[:, 1])
+    for k in (1, 2, 5, 8):
+        by_hand = logsumexp(weights[:k]) - np.log(k)
+        for chunk in (3, 500):
+            found = importance_weighted(model, x, k, 3, chunk=chunk)[0]
+            assert found == pytest.approx(by_hand, abs=1e-4)
 
 
 def some_vae(latent):
@@ -131,7 +150,7 @@ def test_of_a_vae_it_is_the_evidence_on_a_grid():
     pixels = torch.tensor(x, dtype=torch.float32)
     joint = network.log_likelihood(pixels, z[:, None]) + network.log_prior(z)[:, None]
     evidence = logsumexp(joint.double().numpy(), axis=0) + np.log(20 / 4000)
-    weights = np.exp(log_importance_weights(network, x, 20_000, 0) - evidence)
+    weights = np.exp(log_weights(network, x, 4000, 0) - evidence)
     assert (np.abs(weights.mean(0) - 1) < 5 * weights.std(0) / np.sqrt(len(weights))).all()
     np.testing.assert_allclose(importance_weighted(network, x, 20_000, 0), evidence, atol=0.05)
 
@@ -144,7 +163,7 @@ def test_of_a_vae_at_one_draw_its_mean_is_that_of_the_elbo():
         elbo(pixels, network.decode(sample(mean, log_variance, generator(s))), mean, log_variance)
         for s in range(2000)
     ])  # fmt: skip
-    weights = log_importance_weights(network, x, 4000, 0)
+    weights = log_weights(network, x, 4000, 0)
     error = np.hypot(bounds.std(0) / np.sqrt(2000), weights.std(0) / np.sqrt(4000))
     assert (np.abs(bounds.mean(0) - weights.mean(0)) < 5 * error).all()
 
@@ -157,6 +176,6 @@ def test_images_and_numbers_that_cannot_be_used_are_refused():
     for wrong in (x[0], x[:0]):
         with pytest.raises(ValueError, match="one a row"):
             importance_weighted(model, wrong, 5, 0)
-    for settings in ({"k": 0}, {"chunk": 0}):
+    for settings in ({"k": 0}, {"k": -3}, {"chunk": 0}):
         with pytest.raises(ValueError, match="both are at least 1"):
             importance_weighted(model, x, **{"k": 5, "seed": 0, **settings})

@@ -28,6 +28,12 @@ from latentsteps.trace import Trace, run
 ROWS = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
 
 
+@pytest.fixture(autouse=True)
+def on_the_cpu(monkeypatch):
+    """The losses below draw their noise there, and same bits are promised there alone."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
 class Small(nn.Module):
     """Two layers, one of them frozen on request, and a norm that keeps buffers."""
 
@@ -214,6 +220,34 @@ def test_a_parameter_without_a_gradient_in_a_step_is_left_alone():
     assert trace[2].optimizer["last.weight.step"] == 2
 
 
+def test_a_weight_that_two_layers_share_stays_one():
+    class Tied(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Linear(3, 3), nn.Linear(3, 3)
+            self.b.weight = self.a.weight
+
+        def forward(self, x):
+            return self.b(torch.tanh(self.a(x)))
+
+    def loss(network, rows, noise):
+        return ((network(rows) - rows) ** 2).sum(1), {}
+
+    trace = run(training(lambda _: Tied(), loss, batch_size=len(ROWS)), ROWS, steps=3)
+    network = module_at(lambda _: Tied(), trace[0]).requires_grad_()
+    adam = torch.optim.Adam(network.parameters(), lr=1e-3)
+    for state in trace:
+        for name, values in state.parameters.items():
+            # Rows in another order add up a little differently.
+            np.testing.assert_allclose(values, network.state_dict()[name], atol=1e-5)
+        assert np.array_equal(state.parameters["a.weight"], state.parameters["b.weight"])
+        found = module_at(lambda _: Tied(), state)
+        assert found.a.weight is found.b.weight
+        adam.zero_grad()
+        loss(network, torch.tensor(ROWS), None)[0].mean().backward()
+        adam.step()
+
+
 def test_a_run_goes_on_when_the_loss_is_no_number():
     def broken(network, rows, noise):
         return network(rows).sum(1) * torch.nan, {}
@@ -301,6 +335,23 @@ def test_parameters_are_saved_and_read_again(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["network.npz"]
     save(tmp_path / "no_suffix", {"a": np.ones(2)})
     assert load(tmp_path / "no_suffix")["a"].sum() == 2
+
+
+def test_what_is_written_is_the_parameters_alone_with_an_older_numpy_too(tmp_path, monkeypatch):
+    def older(file, **arrays):
+        seen.update(arrays)
+
+    seen = {}
+    monkeypatch.setattr(module.np, "savez", older)
+    save(tmp_path / "network.npz", {"a": np.ones(2)})
+    assert list(seen) == ["a"]
+
+
+@pytest.mark.parametrize("name", ["file", "allow_pickle"])
+def test_names_that_no_npz_file_holds_are_refused(tmp_path, name):
+    with pytest.raises(ValueError, match=f"named '{name}'"):
+        save(tmp_path / "network.npz", {name: np.ones(2)})
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_unfinished_save_leaves_what_was_there(tmp_path, monkeypatch):

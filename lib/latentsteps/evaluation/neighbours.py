@@ -27,7 +27,7 @@ def spectral(x: ArrayLike, k: int, *, neighbours: int = 10, seed: int = 0) -> ND
     x: numbers of any type, all finite. Distances are Euclidean, so scales of columns matter.
     k: number of clusters, 2 or more.
     neighbours: 2 to N.
-    seed: of k-means' starts.
+    seed: of the eigenvectors' solver, which begins at random, and of k-means' starts.
 
     Raises ValueError for arguments out of range, and for data that are no finite numbers (N, D).
     """

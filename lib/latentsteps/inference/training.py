@@ -39,6 +39,8 @@ START, ORDER, NOISE, LOOK = 1, 2, 3, 4
 ADAM = ("step", "exp_avg", "exp_avg_sq")
 """What Adam remembers of a parameter: its updates so far, running means of gradients and of their
 squares; torch's names."""
+TAKEN = ("file", "allow_pickle")
+"""Names that NumPy's savez keeps for itself: no array can have them."""
 
 
 class TrainingState(NamedTuple):
@@ -173,10 +175,15 @@ def module_at(make: Make[Module], state: TrainingState | Mapping[str, NDArray]) 
 def save(path: str | Path, parameters: Mapping[str, NDArray]) -> None:
     """Write a state's parameters to ``path``, an npz file: whole or not at all.
 
-    Raises ValueError for what is no array of numbers: nothing is pickled.
+    Raises ValueError for what is no array of numbers, as nothing is pickled, and for a parameter
+    named ``file`` or ``allow_pickle``.
     """
-    arrays = {name: np.asarray(values) for name, values in parameters.items()}
+    arrays: dict[str, Any] = {name: np.asarray(values) for name, values in parameters.items()}
     for name, values in arrays.items():
+        if name in TAKEN:
+            raise ValueError(
+                f"a parameter is named {name!r}, which npz files cannot hold; rename it"
+            )
         if values.dtype.kind not in "biuf":
             raise ValueError(f"{name} is of type {values.dtype}; only arrays of numbers are saved")
     path = Path(path)
@@ -184,7 +191,7 @@ def save(path: str | Path, parameters: Mapping[str, NDArray]) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent, suffix=".part") as folder:
         unfinished = Path(folder, path.name)
         with unfinished.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
+            np.savez(file, **arrays)
         os.replace(unfinished, path)
 
 
@@ -240,13 +247,14 @@ def _new(make: Make[Module], key: Key) -> Module:
 
 
 def _loaded(network: Module, parameters: Mapping[str, NDArray]) -> Module:
-    # The one copy: a trace's arrays are read-only, and Adam writes where its parameters lie.
     tensors = {name: torch.tensor(values) for name, values in parameters.items()}
     wanted = {name: tuple(values.shape) for name, values in network.state_dict().items()}
     given = {name: tuple(values.shape) for name, values in tensors.items()}
     if given != wanted:
         raise ValueError(f"the parameters are {given}; the module's are {wanted}")
-    network.load_state_dict(tensors, assign=True)
+    # Copied into the module's own tensors, not put in their place (assign=True): a weight that two
+    # layers share stays one, and a trace's arrays, which are read-only, are never written to.
+    network.load_state_dict(tensors)
     return network
 
 

@@ -106,14 +106,17 @@ def plane(points: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     one; ``(points - centre) @ axes`` are places in it.
 
     The first two principal components (Bishop 2006, section 12.1.1), each axis turned so that its
-    largest entry is positive. ValueError for fewer than two dimensions or two points.
+    largest entry is positive; scikit-learn's. ValueError for fewer than two dimensions or points.
     """
+    from sklearn.decomposition import PCA
+
     x = _points(points)
     if min(x.shape) < 2:
         raise ValueError(f"the points have shape {x.shape}; a plane needs two rows and two columns")
-    centre = x.mean(axis=0)
-    axes = np.linalg.eigh(np.cov(x.T))[1][:, :-3:-1]
-    return centre, axes * np.sign(axes[np.abs(axes).argmax(axis=0), [0, 1]])
+    # "full": of many points and dimensions scikit-learn would else take a random solver.
+    fit = PCA(2, svd_solver="full").fit(x)
+    axes = fit.components_.T
+    return fit.mean_, axes * np.sign(axes[np.abs(axes).argmax(axis=0), [0, 1]])
 
 
 def three_bounds(*, start: ArrayLike = 0, draws: int = 1) -> Algorithm:

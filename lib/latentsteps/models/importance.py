@@ -10,7 +10,6 @@ The order is one of expectations: a single estimate at k = 50 may lie below one 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -39,33 +38,10 @@ def importance_weighted(
 
     Raises ValueError for images of another kind, and a k or chunk below 1.
     """
-    x = _binary(images)
-    total = np.full(len(x), -np.inf)
-    for rows, _, weights in _parts(network, x, k, seed, chunk):
-        total[rows] = np.logaddexp(total[rows], logsumexp(weights, axis=0))
-    return total - np.log(k)
-
-
-def log_importance_weights(
-    network: Any, images: ArrayLike, k: int, seed: int, *, chunk: int = 500
-) -> NDArray[np.float64]:
-    """log p(x, z_i) − log q(z_i | x) for each draw and image, (k, N), in nats.
-
-    These are what :func:`importance_weighted` makes its log-mean of, kept; arguments as there.
-    """
-    x = _binary(images)
-    everything = np.empty((k, len(x)))
-    for rows, draws, weights in _parts(network, x, k, seed, chunk):
-        everything[draws, rows] = weights
-    return everything
-
-
-def _parts(
-    network: Any, x: NDArray, k: int, seed: int, chunk: int
-) -> Iterator[tuple[slice, slice, NDArray[np.float64]]]:
-    """Some images and some of their draws, both slices, and their log weights (draws, images)."""
     if min(k, chunk) < 1:
         raise ValueError(f"k is {k} and chunk {chunk}; both are at least 1")
+    x = _binary(images)
+    total = np.full(len(x), -np.inf)
     images_at_once = max(1, chunk // k)
     for first in range(0, len(x), images_at_once):
         rows = slice(first, min(first + images_at_once, len(x)))
@@ -73,16 +49,16 @@ def _parts(
         with torch.no_grad(), one_thread():
             pixels = as_tensor(network, x[rows])
             mean, log_variance = network.encode(pixels)
-        for begin in range(0, k, chunk):
-            draws = slice(begin, min(begin + chunk, k))
-            shape = (draws.stop - draws.start, mean.shape[1])
-            noise = np.stack([stream.standard_normal(shape, np.float32) for stream in streams], 1)
-            with torch.no_grad(), one_thread():
+            for begin in range(0, k, chunk):
+                shape = (min(chunk, k - begin), mean.shape[1])
+                noise = np.stack([some.standard_normal(shape, np.float32) for some in streams], 1)
                 ε = as_tensor(network, noise)
                 z = mean + torch.exp(0.5 * log_variance) * ε
                 log_q = -0.5 * (ε**2 + log_variance + np.log(2 * np.pi)).sum(-1)
                 weights = network.log_likelihood(pixels, z) + network.log_prior(z) - log_q
-            yield rows, draws, weights.double().cpu().numpy()
+                part = logsumexp(weights.double().cpu().numpy(), axis=0)
+                total[rows] = np.logaddexp(total[rows], part)
+    return total - np.log(k)
 
 
 def _binary(images: ArrayLike) -> NDArray:

@@ -143,6 +143,9 @@ def latent_mixture(
     return GaussianMixture(fit.weights_, fit.means_, fit.covariances_)
 
 
+OURS = elbo, best_q, log_mixture_prior
+
+
 def vade(
     start: Mapping[str, NDArray],
     *,
@@ -164,7 +167,9 @@ def vade(
     q: ``"summed out"``, ``"optimum"`` or ``"published"``; the last with the single draw of z that
         its authors' program takes, which makes its bound looser still.
     binarise: how greys become pixels, see :func:`latentsteps.models.images.binarised`.
-    elbo, best_q, log_mixture_prior: the course's, or your own.
+    elbo, best_q, log_mixture_prior: the course's, or your own; no gradient goes through best_q.
+        With one of your own training stays on the CPU unless ``device`` says otherwise, since it
+        may make tensors there.
     settings: ``batch_size``, ``batches``, ``learning_rate``, ``look``, ``device``: see
         :func:`latentsteps.inference.training.training`.
 
@@ -184,8 +189,13 @@ def vade(
         if q == "published":
             chosen = published_q(z[None], *mixture)
         else:
-            # At its maximum in q the ELBO does not change with q: no gradient need go through it.
-            chosen = best_q(mean, log_variance, *mixture).detach()
+            # No gradient need go through q. "optimum": at its maximum in q the ELBO does not change
+            # with q to first order. "summed out": q enters the value below as
+            #     Σ_c q_c (E[log π_c N(z | c)] − log π_c N(z | c))
+            # alone (the rest cancels), and E is over this very z: its mean is 0 whatever q and the
+            # parameters are, so that for any fixed q its gradient is 0 on average too.
+            fixed = (part.detach() for part in (mean, log_variance, *mixture))
+            chosen = best_q(*fixed)
         chosen = chosen.clamp_min(torch.finfo(chosen.dtype).tiny)
         value = elbo(fit, chosen, mean, log_variance, *mixture)
         if q == "summed out":
@@ -194,6 +204,8 @@ def vade(
             return -value, {}
         return -value, {"distortion": -fit, "rate": fit - value}
 
+    if (elbo, best_q, log_mixture_prior) != OURS and settings.get("device") is None:
+        settings["device"] = "cpu"
     return training(make, loss, **{"name": f"VaDE, {q}", **settings})
 
 

@@ -84,8 +84,9 @@ def minus_kl_summed_out(
     """−KL(q(z | x) ‖ p(z)), the clusters summed out: (..., B), an unbiased estimate from each draw
     z (..., B, D) of q(z | x), in nats.
 
-    It is the optimum's −KL and :func:`lost` to a q(c | x) at z, so never below the former, with
-    much less noise than log p(z) + H; a mixture of one has no noise at all.
+    It is the optimum's −KL and :func:`lost` to a q(c | x) at z, so never below the former; often
+    with less noise than log p(z) + H, with a wide q(z | x) it may have more. A mixture of one has
+    no noise at all.
     """
     mixture = weights, means, variances
     q = best_q(mean, log_variance, *mixture)

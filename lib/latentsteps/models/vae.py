@@ -123,6 +123,9 @@ def elbo(
     return log_bernoulli(x, logits) - beta * kl_by_dimension(mean, log_variance).sum(-1)
 
 
+OURS = elbo, sample
+
+
 def vae(
     hidden: int | Sequence[int] = 400,
     latent: int = 32,
@@ -144,7 +147,9 @@ def vae(
     hidden, latent, pixels: the network's sizes.
     beta: weight of the KL, 0 or more.
     binarise: how greys become pixels, see :func:`latentsteps.models.images.binarised`.
-    elbo, sample: what is climbed, and what draws z: those above, or your own.
+    elbo, sample: what is climbed, and what draws z: those above, or your own. With one of your own
+        training stays on the CPU unless ``device`` says otherwise, since it may make its noise
+        there.
     settings: ``batch_size``, ``batches``, ``learning_rate``, ``look``, ``device``, ``name`` of
         :func:`latentsteps.inference.training.training`.
 
@@ -164,6 +169,8 @@ def vae(
         rate = kl_by_dimension(mean, log_variance).sum(-1)
         return negative, {"distortion": -log_bernoulli(x, logits), "rate": rate}
 
+    if (elbo, sample) != OURS and settings.get("device") is None:
+        settings["device"] = "cpu"
     settings.setdefault("name", "VAE" if beta == 1 else f"VAE, β = {beta:g}")
     return training(lambda _: VAE(hidden, latent, pixels), loss, **settings)
 
