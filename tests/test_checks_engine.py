@@ -945,6 +945,10 @@ def by_way_of_numpy(x, scale):
     return torch.from_numpy(rows - rows.mean(axis=1, keepdims=True)) * scale.exp()
 
 
+def in_single(x, scale):
+    return centred(x.float(), scale.float())
+
+
 def no_gradient_at_zero(x, scale):
     import torch
 
@@ -964,6 +968,8 @@ def no_gradient_at_zero(x, scale):
         (half_cut, "gradients flow through it", "`scale` was moved a little"),
         (no_gradient_at_zero, "gradients flow through it", "`scale` is not finite"),
         (by_way_of_numpy, "gradients flow through it", "Use torch's functions alone"),
+        (in_single, "gradients flow through it", "float64 tensors came in and float32 came out"),
+        (lambda x, s: in_single(x, s).detach(), "gradients flow through it", "No gradient flows"),
         (lambda x, s: centred(x, s).double().mul(float("1")).data, "gradients flow through it", ""),
     ],
 )

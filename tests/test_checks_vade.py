@@ -333,7 +333,19 @@ def target_without_empty_clusters(q):
     return out / out.sum(axis=1, keepdims=True)
 
 
+def target_with_the_finest_floor(q):
+    weight = q**2 / np.maximum(q.sum(axis=0), 1e-300)
+    return weight / weight.sum(axis=1, keepdims=True)
+
+
+def target_with_the_finest_number(q):
+    weight = q**2 / (q.sum(axis=0) + 1e-300)
+    return weight / weight.sum(axis=1, keepdims=True)
+
+
 TARGETS = (
+    target_with_the_finest_floor,
+    target_with_the_finest_number,
     target_by_loops,
     target_transposed,
     target_by_shares_of_images,
@@ -501,7 +513,7 @@ WRONG = [
     (check.vade_elbo, lambda ll, q, m, s, *p: elbo_by_divergences(ll, q, m, 0 * s, *p), None),
     (check.vade_elbo, lambda ll, q, *p: elbo_by_divergences(ll, 0 * q + 0.5, *p), None),
     (check.vade_elbo, lambda ll, q, m, *p: elbo_by_divergences(ll, q, m.detach(), *p), "`mean`"),
-    (check.vade_elbo, of_the_elbo(lambda value, *_: value.float()), None),
+    (check.vade_elbo, of_the_elbo(lambda value, *_: value.float()), "float32 came out"),
     (check.target, lambda q: right_target(q) ** 2, "adds up to"),
     (check.target, lambda q: right_target(q).T, None),
     (check.target, lambda q: right_target(q).round(1), None),
@@ -513,6 +525,8 @@ WRONG = [
     (check.target, lambda q: right_target(q[:1]), None),
     (check.paired_interval, interval_by_bootstrap, None),
     (check.paired_interval, interval_of_images, None),
+    (check.paired_interval, stats.ttest_rel, "p-value"),
+    (check.paired_interval, lambda a, b: tuple(stats.ttest_rel(a, b)), "p-value"),
     (check.paired_interval, half_as_wide, "experiments"),
     (check.paired_interval, centred, "middle"),
     (check.paired_interval, lambda a, b: right_interval(a, b)[0], None),

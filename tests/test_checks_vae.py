@@ -330,12 +330,35 @@ SAMPLES = [
     (lambda m, v, g: torch.distributions.Normal(m, (v / 2).exp()).rsample(), "`generator`"),
     (
         lambda m, v, g: m + (v / 2).exp() * torch.randn(m.shape, generator=g.manual_seed(0)),
-        "seed that yourself",
+        "seed it yourself",
     ),
     (lambda m, v, g: (v / 2).exp() * torch.randn(m.shape, generator=g), "Add the mean"),
     (lambda m, v, g: m + v.exp() * torch.randn(m.shape, generator=g), "nowhere else"),
     (lambda m, v, g: m + (2 * v).exp() * torch.randn(m.shape, generator=g), "standard deviation"),
-    (lambda m, v, g: m + torch.randn(m.shape, generator=g), "same width everywhere"),
+    (lambda m, v, g: m + torch.randn(m.shape, generator=g), "width were fixed"),
+    (lambda m, v, g: m + (-v / 2).exp() * torch.randn(m.shape, generator=g), "the other sign"),
+    (lambda m, v, g: m + (-v).exp() * torch.randn(m.shape, generator=g), "the other sign"),
+    (lambda m, v, g: m + v.abs().sqrt() * torch.randn(m.shape, generator=g), "a root of its size"),
+    (
+        lambda m, v, g: (
+            m
+            + (v / 2).exp()
+            * torch.randn(m.shape, generator=torch.Generator().manual_seed(g.initial_seed()))
+        ),
+        "the same at every step",
+    ),
+    (
+        lambda m, v, g: (
+            m
+            + (v / 2).exp() * torch.randn(len(m), 1, generator=g) * (-1) ** torch.arange(m.shape[1])
+        ),
+        "dimensions 0 and 1",
+    ),
+    (lambda m, v, g: m + (v / 2).exp() * mirrored(m, g), "first half of the images"),
+    (
+        lambda m, v, g: m + (v / 2).exp() * mirrored(m, g, 1),
+        "every second image",
+    ),
     (lambda m, v, g: m + v.exp() / 2 * torch.randn(m.shape, generator=g), "wrong even where"),
     (
         lambda m, v, g: m + (12 * v.exp()).sqrt() * (torch.rand(m.shape, generator=g) - 0.5),
@@ -346,6 +369,13 @@ SAMPLES = [
     (lambda m, v, g: draws._sample(m.detach(), v, g), "never of what"),
     (lambda m, v, g: draws._sample(m[None], v[None], g), "shape"),
 ]
+
+
+def mirrored(mean, generator, axis=0):
+    """The noise of half of the images, and minus that for the others: behind them, or between."""
+    half = torch.randn(((len(mean) + 1) // 2, mean.shape[1]), generator=generator)
+    return torch.stack([half, -half], axis).reshape(-1, mean.shape[1])[: len(mean)]
+
 
 BERNOULLIS = [
     (
@@ -392,6 +422,20 @@ BERNOULLIS = [
         ),
         "not finite",
     ),
+    (guarded(lambda x, odds: (x * odds - torch.log1p(odds.exp())).sum(1)), "overflows"),
+    (guarded(lambda x, odds: (x * odds - torch.log(1 + odds.exp())).sum(1)), "overflows"),
+    (
+        guarded(
+            lambda x, odds: (
+                -functional.binary_cross_entropy_with_logits(x, odds, reduction="none").sum(1)
+            )
+        ),
+        "logits come first",
+    ),
+    (
+        guarded(lambda x, odds: ((x > 0.5) * odds - functional.softplus(odds + 0.1)).sum(1)),
+        "A pixel is black or white",
+    ),
 ]
 
 
@@ -413,6 +457,33 @@ ELBOS = [
     (of_elbo(combine=lambda f, k, b: (f - b * k.sum(1)).mean()), "the training"),
     (of_elbo(fit=lambda x, odds: bernoulli_by_log_sigmoids(x, odds) / x.shape[1]), "collapses"),
     (of_elbo(kl=lambda m, v: check.kl.reference(m, 2 * v)), "for a standard deviation"),
+    (of_elbo(kl=lambda m, v: check.kl.reference(m, v.clamp(-5, 5))), "hold log_variance between"),
+    (of_elbo(kl=lambda m, v: check.kl.reference(m, v.clamp(min=-10))), "what was taken off"),
+    (
+        of_elbo(
+            lambda x, odds: (x * odds.sigmoid().log() + (1 - x) * (1 - odds.sigmoid()).log()).sum(1)
+        ),
+        "Stay with the logits",
+    ),
+    (
+        of_elbo(
+            lambda x, odds: (
+                -functional.binary_cross_entropy(odds.sigmoid(), x, reduction="none").sum(1)
+            )
+        ),
+        "100 nats",
+    ),
+    (of_elbo(lambda x, odds: (x * odds - torch.log1p(odds.exp())).sum(1)), "overflows"),
+    (
+        of_elbo(
+            lambda x, odds: -functional.binary_cross_entropy_with_logits(odds, x, reduction="sum")
+        ),
+        "fit of the whole batch",
+    ),
+    (
+        of_elbo(lambda x, odds: -functional.binary_cross_entropy_with_logits(odds, x)),
+        "over images and pixels",
+    ),
     (of_elbo(combine=lambda f, k, b: f - b * k.sum(1).detach()), "printed numbers"),
     (of_elbo(combine=lambda f, k, b: f.detach() - b * k.sum(1)), "`logits`"),
     (of_elbo(combine=lambda f, k, b: f - max(b, 1.0) * k.sum(1)), "beta = 0"),
@@ -459,7 +530,7 @@ ACTIVES = [
     (lambda m, v, threshold=0.01: library_kl(m, v).numpy().mean(0), "True or False"),
     (
         lambda m, v, threshold=0.01: np.flatnonzero(library_kl(m, v).numpy().mean(0) > threshold),
-        "shape",
+        "numbers of the active",
     ),
 ]
 
@@ -530,7 +601,73 @@ def test_a_wrong_answer_is_told_what_fits_it(exercise, answer, said):
     assert said in f"{verdict.property}: {verdict.sentence}", verdict
 
 
+def test_nothing_false_is_said_of_a_width():
+    # Whoever is told that nothing scatters at a variance of 1 has a width of 0 there, and whoever
+    # is told of another sign has draws that come closer as log_variance rises.
+    def told(width):
+        answer = check.sample.judge(
+            lambda m, v, g: m + width(v) * torch.randn(m.shape, generator=g, dtype=m.dtype)
+        )
+        return answer.misconception
+
+    widths = {
+        "log_variance taken for a width": [lambda v: v, lambda v: v.abs(), lambda v: v**2],
+        "the other sign": [lambda v: (-v / 2).exp(), lambda v: (-2 * v).exp()],
+        "width left out": [torch.ones_like, lambda v: 3 + 0 * v],
+    }
+    for name, wrong in widths.items():
+        assert {told(width) for width in wrong} <= {name, None}
+        assert told(wrong[0]) == name
+    assert told(lambda v: (v / 4).exp()) not in widths
+    assert told(lambda v: (v / 2).clamp(-1, 1).exp()) not in widths
+
+
+def test_the_noise_is_drawn_where_the_mean_lies(monkeypatch):
+    # A network on another device hands over such tensors, and a generator of that device.
+    where = []
+
+    def drawn(*shape, device=None, **how):
+        where.append(device)
+        return torch.zeros(*shape)
+
+    monkeypatch.setattr(draws.torch, "randn", drawn)
+    mean, asked = torch.zeros((2, 3)), torch.Generator()
+    check.sample.reference(mean, mean, asked)
+    draws._scaled_mean(mean, mean, asked)
+    monkeypatch.undo()
+    draws._with(noise=drawn)(mean, mean, asked)
+    assert where == [mean.device] * 3
+    advice = [*check.sample.hints, *(wrong.sentence for wrong in check.sample.misconceptions)]
+    told = [text for text in advice if "torch.randn(" in text]
+    assert len(told) == 2
+    assert all("device=mean.device" in text for text in told)
+
+
+def test_one_pixel_has_two_images():
+    shifted = check.log_bernoulli.judge(
+        guarded(lambda x, odds: 0.5 + check.log_bernoulli.reference(x, odds))
+    )
+    assert shifted.case == "one image of one pixel, black"
+    said = " ".join((shifted.sentence, *shifted.evidence))
+    assert "A pixel is black or white" in said
+    assert "Of 1 " not in said
+
+
 # What the questions' replies claim.
+
+
+def test_a_thresholded_image_needs_fewer_nats_of_a_good_model_and_not_of_every_model():
+    grey = np.random.default_rng(7).beta(0.3, 0.7, size=50_000)
+    sampled = (np.random.default_rng(8).random(grey.shape) < grey) * 1.0
+    thresholded = (grey > 0.5) * 1.0
+
+    def nats(x, p):
+        return -stats.bernoulli.logpmf(x, p).mean()
+
+    # The best that can be known of each pixel is its grey level; and a model without any merit.
+    assert nats(thresholded, thresholded) == 0 < 0.1 < nats(sampled, grey)
+    assert nats(thresholded, 0.5) == nats(sampled, 0.5)
+    assert "every model" not in check.which_binarisation.replies["a"]
 
 
 def test_a_line_cut_into_ten_has_an_excellent_silhouette():

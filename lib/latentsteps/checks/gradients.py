@@ -26,6 +26,12 @@ CUT = (
     "that were tensors, NumPy; and among samplers `torch.normal` and a distribution's `sample`."
 )
 
+COARSE = (
+    "float64 tensors came in and {} came out, which is too coarse for a look at the gradient. "
+    "Keep the type: no `.float()`, and where you make a tensor of your own, dtype=… of one that "
+    "was handed over."
+)
+
 
 def slopes(protected: Protected, args: tuple, wanted: Mapping[str, int]) -> Seen:
     """The gradient of a weighted sum of what a function returns, in each of some arguments.
@@ -36,7 +42,8 @@ def slopes(protected: Protected, args: tuple, wanted: Mapping[str, int]) -> Seen
 
     Returns
     -------
-    A :class:`Seen` of kind ``"value"`` with a tuple of arrays of the arguments' shapes; of kind
+    A :class:`Seen` of kind ``"value"`` with a tuple of arrays of the arguments' shapes, and a
+    sentence where they are coarser than the arguments, which are float64; of kind
     ``"unlike"`` with a sentence where a gradient is missing; or how the call ended.
     """
 
@@ -51,6 +58,9 @@ def slopes(protected: Protected, args: tuple, wanted: Mapping[str, int]) -> Seen
                 names = " or ".join(f"`{name}`" for name in wanted)
                 sentence = f"No gradient flows back from what you return to {names}. {CUT}"
                 return Seen("unlike", sentence=sentence)
+            fine = {start.dtype for start in starts} == {torch.float64}
+            kept = not fine or value.dtype == torch.float64
+            coarse = "" if kept else COARSE.format(str(value.dtype).removeprefix("torch."))
             weights = torch.from_numpy(_weights(tuple(value.shape))).to(value.dtype)
             found = torch.autograd.grad(value, starts, weights, allow_unused=True)
         except (Exception, SystemExit) as error:
@@ -59,7 +69,7 @@ def slopes(protected: Protected, args: tuple, wanted: Mapping[str, int]) -> Seen
             if gradient is None:
                 sentence = f"No gradient flows back from what you return to `{name}`. {CUT}"
                 return Seen("unlike", sentence=sentence)
-        return Seen("value", tuple(np.array(each.numpy()) for each in found))
+        return Seen("value", tuple(np.array(each.numpy()) for each in found), coarse)
 
     return protected.guarded(work)
 
@@ -73,7 +83,7 @@ def not_the_slope(
     of the weighted sum of what is returned has to be torch's gradient in that direction.
     """
     seen = slopes(protected, args, wanted)
-    if seen.kind != "value":
+    if seen.kind != "value" or seen.sentence:
         sentence = seen.sentence
         if seen.kind == "raised":
             sentence = f"With gradients asked for: {sentence}"

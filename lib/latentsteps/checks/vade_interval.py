@@ -272,6 +272,12 @@ _MISCONCEPTIONS = (
         "You have second − first. Asked for is by how much the *first* is ahead.",
     ),
     Misconception(
+        "a test",
+        lambda first, second: tuple(stats.ttest_rel(first, second)),
+        "These are t and the p-value of the paired test. Its result has the interval as well: "
+        "`.confidence_interval(0.95)`.",
+    ),
+    Misconception(
         "high before low",
         lambda first, second: _interval(first, second)[::-1],
         "The ends are in the wrong order: (low, high).",

@@ -347,6 +347,12 @@ active = Exercise(
             "These are the mean KLs. Which of them are above the threshold, True or False?",
         ),
         Misconception(
+            "their numbers",
+            _of(lambda kl, threshold: np.flatnonzero(kl.mean(axis=0) > threshold)),
+            "These are the numbers of the active dimensions, as by np.flatnonzero. Asked for is "
+            "True or False for each: the comparison itself.",
+        ),
+        Misconception(
             "how many",
             _of(lambda kl, threshold: int((kl.mean(axis=0) > threshold).sum())),
             "You count the active dimensions. Which ones are they? True or False for each.",

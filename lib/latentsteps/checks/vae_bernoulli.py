@@ -67,9 +67,11 @@ def _all_images_sum_to_one(call: Callable, args: tuple, result: NDArray) -> Fail
     total = float(np.exp(logs).sum())
     if abs(total - 1) < 1e-4:
         return None
+    images = f"Of {logits.shape[1]} black or white pixels there are {len(every)} images."
     return Failure(
-        f"Of {logits.shape[1]} black or white pixels there are {len(every)} images. With the first "
-        "row's logits, the exponentials of what you return for each of them should sum to 1.",
+        ("A pixel is black or white: two images." if logits.shape[1] == 1 else images)
+        + " With the first row's logits, the exponentials of what you return for each of them "
+        "should sum to 1.",
         total,
         1.0,
     )
@@ -268,6 +270,18 @@ log_bernoulli = Exercise(
             "Right on paper. At a logit of 1000 the sigmoid is 1, 1 − sigmoid is 0, and its "
             "logarithm −∞; −∞ times 0 is no number. Stay with the logits: "
             "log(1 − σ(l)) = −softplus(l).",
+        ),
+        Misconception(
+            "overflow",
+            _over_pixels(lambda x, logits: x * logits - torch.log1p(torch.exp(logits))),
+            "Right on paper. At a logit of 1000 e^logit overflows: infinitely many nats, where the "
+            "pixel is right too. torch.nn.functional.softplus is log(1 + e^logit) without that.",
+        ),
+        Misconception(
+            "arguments exchanged",
+            _over_pixels(lambda x, logits: by_pixel(logits, x)),
+            "Pixels and logits have changed places. In torch's binary_cross_entropy_with_logits "
+            "the logits come first, and the pixels, its target, second.",
         ),
         Misconception(
             "cross-entropy of probabilities",

@@ -12,28 +12,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import binary_cross_entropy
 
 from latentsteps.checks.exercise import Case, Exercise, Failure, Misconception, Property
-from latentsteps.checks.vae_kl import kl_in_numpy
+from latentsteps.checks.vae_bernoulli import by_pixel
+from latentsteps.checks.vae_kl import kl_by_dimension, kl_in_numpy
 
 # 7.4 · The ELBO
 
 
 def _fit(x: Tensor, logits: Tensor) -> Tensor:
     """log p(x given z), (B,)."""
-    return (x * logits - softplus(logits)).sum(dim=1)
-
-
-def _kl(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """By dimension, (B, D)."""
-    return 0.5 * (mean**2 + torch.exp(log_variance) - 1 - log_variance)
+    return by_pixel(x, logits).sum(dim=1)
 
 
 def _elbo(
     x: Tensor, logits: Tensor, mean: Tensor, log_variance: Tensor, beta: float = 1.0
 ) -> Tensor:
-    return _fit(x, logits) - beta * _kl(mean, log_variance).sum(dim=1)
+    return _fit(x, logits) - beta * kl_by_dimension(mean, log_variance).sum(dim=1)
 
 
 def _without_beta(call: Callable, args: tuple, result: NDArray) -> Failure | None:
@@ -98,7 +94,7 @@ def _of(combine: Callable[[Tensor, Tensor, float], Tensor]) -> Callable[..., Ten
     def answer(
         x: Tensor, logits: Tensor, mean: Tensor, log_variance: Tensor, beta: float = 1.0
     ) -> Tensor:
-        return combine(_fit(x, logits), _kl(mean, log_variance), beta)
+        return combine(_fit(x, logits), kl_by_dimension(mean, log_variance), beta)
 
     return answer
 
@@ -120,7 +116,7 @@ def _with_fit(fit: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
     def answer(
         x: Tensor, logits: Tensor, mean: Tensor, log_variance: Tensor, beta: float = 1.0
     ) -> Tensor:
-        return fit(x, logits) - beta * _kl(mean, log_variance).sum(dim=1)
+        return fit(x, logits) - beta * kl_by_dimension(mean, log_variance).sum(dim=1)
 
     return answer
 
@@ -168,6 +164,16 @@ elbo = Exercise(
         Case("two images of three pixels, two latents, β = 1", _some(2, 3, 2, 1.0)),
         Case("three images of four pixels, two latents, β = ½", _some(3, 4, 2, 0.5)),
         Case("three images of two pixels, three latents, β = 0", _some(3, 2, 3, 0.0)),
+        Case(
+            "logits of ±1000, half of them wrong, a very narrow q and a very wide one",
+            (
+                np.array([[1.0, 0.0, 1.0, 0.0], [1.0, 0.0, 0.0, 1.0]]),
+                np.array([[1000.0, -1000.0, -1000.0, 1000.0], [1000.0, -3.0, 1.0, -1000.0]]),
+                np.array([[0.5, -0.5], [0.0, 1.0]]),
+                np.array([[-20.0, 8.0], [8.0, -20.0]]),
+                1.0,
+            ),
+        ),
         Case("eight images of six pixels, five latents, β = 2.5", _some(8, 6, 5, 2.5)),
     ),
     properties=(
@@ -270,14 +276,28 @@ elbo = Exercise(
         ),
         Misconception(
             "fit averaged over pixels",
-            _with_fit(lambda x, logits: (x * logits - softplus(logits)).mean(dim=1)),
+            _with_fit(lambda x, logits: by_pixel(x, logits).mean(dim=1)),
             "Your fit is averaged over the pixels. Pixels add up: with 784 of them averaged, the "
             "KL is 784 times too strong, and everything collapses onto the prior.",
         ),
         Misconception(
+            "fit of the whole batch",
+            _with_fit(lambda x, logits: by_pixel(x, logits).sum()),
+            'Each image gets the fit of the whole batch, as by reduction="sum". Each has its own: '
+            'reduction="none", and a sum over the pixels, dim=1.',
+        ),
+        Misconception(
+            "fit averaged over everything",
+            _with_fit(lambda x, logits: by_pixel(x, logits).mean()),
+            "Each image gets one and the same fit, averaged over images and pixels, as torch does "
+            'where nothing else is said. Each has its own: reduction="none", and a sum over the '
+            "pixels, dim=1.",
+        ),
+        Misconception(
             "both averaged",
             lambda x, logits, mean, log_variance, beta=1.0: (
-                _fit(x, logits) / x.shape[1] - beta * _kl(mean, log_variance).mean(dim=1)
+                _fit(x, logits) / x.shape[1]
+                - beta * kl_by_dimension(mean, log_variance).mean(dim=1)
             ),
             "Both terms are averages, one over pixels, one over dimensions: of 784 numbers and of "
             "32. Both are sums; so the weight between them is off by 784 / 32.",
@@ -288,19 +308,52 @@ elbo = Exercise(
             "In the fit the logits go through a sigmoid twice. Hand them over as they are.",
         ),
         Misconception(
+            "logarithm of a sigmoid",
+            _with_fit(
+                lambda x, logits: (
+                    x * torch.log(torch.sigmoid(logits))
+                    + (1 - x) * torch.log(1 - torch.sigmoid(logits))
+                ).sum(dim=1)
+            ),
+            "Right on paper. At a logit of 1000 the sigmoid is 1, 1 − sigmoid is 0, and its "
+            "logarithm −∞. Stay with the logits: the log_bernoulli of 7.3 does.",
+        ),
+        Misconception(
+            "cross-entropy of probabilities",
+            _with_fit(
+                lambda x, logits: (
+                    -binary_cross_entropy(torch.sigmoid(logits), x, reduction="none").sum(dim=1)
+                )
+            ),
+            "Given probabilities, torch cuts logarithms off at −100: every pixel that is wrong "
+            "enough costs 100 nats. The log_bernoulli of 7.3 takes logits, and has no limit.",
+        ),
+        Misconception(
+            "overflow",
+            _with_fit(lambda x, logits: (x * logits - torch.log1p(torch.exp(logits))).sum(dim=1)),
+            "Right on paper. At a logit of 1000 e^logit overflows, and the fit is −∞, where the "
+            "pixel is right too. Take the log_bernoulli of 7.3, or softplus(logits).",
+        ),
+        Misconception(
             "squared error",
             _with_fit(lambda x, logits: -0.5 * ((x - torch.sigmoid(logits)) ** 2).sum(dim=1)),
             "Your fit is a squared error, a normal distribution's. Take the log_bernoulli of 7.3.",
         ),
         Misconception(
             "KL of a variance squared",
-            _with_kl(lambda mean, log_variance: _kl(mean, 2 * log_variance)),
+            _with_kl(lambda mean, log_variance: kl_by_dimension(mean, 2 * log_variance)),
             "Your fit is right. In the KL exp(log_variance) is taken for a standard deviation: it "
             "is the variance.",
         ),
         Misconception(
+            "log_variance held within limits",
+            _with_kl(lambda mean, log_variance: kl_by_dimension(mean, log_variance.clamp(-5, 5))),
+            "In the KL you hold log_variance between −5 and 5. Beyond these the KL is too low, and "
+            "no gradient draws log_variance back. The kl of 7.1 needs no limits.",
+        ),
+        Misconception(
             "KL without its half",
-            _with_kl(lambda mean, log_variance: 2 * _kl(mean, log_variance)),
+            _with_kl(lambda mean, log_variance: 2 * kl_by_dimension(mean, log_variance)),
             "You take twice the KL off: its ½ is missing. Your `kl` of 7.1 has it.",
         ),
         Misconception(

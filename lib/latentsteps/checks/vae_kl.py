@@ -17,7 +17,8 @@ from latentsteps.checks.exercise import Case, Exercise, Failure, Misconception, 
 # 7.1 · The KL of two normals
 
 
-def _kl(mean: Tensor, log_variance: Tensor) -> Tensor:
+def kl_by_dimension(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(N(mean, exp(log_variance)) ‖ N(0, 1)) entry by entry, (B, D)."""
     return 0.5 * (mean**2 + torch.exp(log_variance) - 1 - log_variance)
 
 
@@ -98,7 +99,7 @@ def _is_the_average(call: Callable, args: tuple, result: NDArray) -> Failure | N
 
 
 def _detached(mean: Tensor, log_variance: Tensor) -> Tensor:
-    return _kl(mean.detach(), log_variance.detach())
+    return kl_by_dimension(mean.detach(), log_variance.detach())
 
 
 _random = np.random.default_rng(71)
@@ -106,7 +107,7 @@ _random = np.random.default_rng(71)
 kl = Exercise(
     number="7.1",
     name="kl",
-    reference=_kl,
+    reference=kl_by_dimension,
     tensors=True,
     gradients=("mean", "log_variance"),
     cases=(
@@ -142,7 +143,7 @@ kl = Exercise(
     misconceptions=(
         Misconception(
             "exp(log_variance) taken for sd",
-            lambda mean, log_variance: _kl(mean, 2 * log_variance),
+            lambda mean, log_variance: kl_by_dimension(mean, 2 * log_variance),
             "You square exp(log_variance) as if it were a standard deviation. It is the variance: "
             "it stands there as it is, and its logarithm is log_variance.",
         ),
@@ -170,7 +171,7 @@ kl = Exercise(
         ),
         Misconception(
             "the other sign",
-            lambda mean, log_variance: -_kl(mean, log_variance),
+            lambda mean, log_variance: -kl_by_dimension(mean, log_variance),
             "This is −KL, as it stands in the ELBO. The KL itself is asked for, which is never "
             "negative.",
         ),
@@ -182,7 +183,7 @@ kl = Exercise(
         ),
         Misconception(
             "no half",
-            lambda mean, log_variance: 2 * _kl(mean, log_variance),
+            lambda mean, log_variance: 2 * kl_by_dimension(mean, log_variance),
             "Twice as much as it should be: the ½ of the normal's exponent is missing, and half a "
             "log variance is a log standard deviation.",
         ),
@@ -246,30 +247,30 @@ kl = Exercise(
         ),
         Misconception(
             "summed over dimensions",
-            lambda mean, log_variance: _kl(mean, log_variance).sum(dim=1),
+            lambda mean, log_variance: kl_by_dimension(mean, log_variance).sum(dim=1),
             "You add up over the dimensions, as the ELBO does. Here each is asked for by itself, "
             "(B, D): which dimensions carry it is worth knowing.",
         ),
         Misconception(
             "averaged over dimensions",
-            lambda mean, log_variance: _kl(mean, log_variance).mean(dim=1),
+            lambda mean, log_variance: kl_by_dimension(mean, log_variance).mean(dim=1),
             "You *average* over the dimensions. A KL of independent dimensions is their sum: with "
             "32 of them the latents would be 32 times too free. And here each is asked for by "
             "itself, (B, D).",
         ),
         Misconception(
             "averaged over images",
-            lambda mean, log_variance: _kl(mean, log_variance).mean(dim=0),
+            lambda mean, log_variance: kl_by_dimension(mean, log_variance).mean(dim=0),
             "You average over the images. Each has its own q: (B, D) is asked for.",
         ),
         Misconception(
             "all summed",
-            lambda mean, log_variance: _kl(mean, log_variance).sum(),
+            lambda mean, log_variance: kl_by_dimension(mean, log_variance).sum(),
             "You add up everything, images and dimensions. Each entry is asked for: (B, D).",
         ),
         Misconception(
             "all averaged",
-            lambda mean, log_variance: _kl(mean, log_variance).mean(),
+            lambda mean, log_variance: kl_by_dimension(mean, log_variance).mean(),
             "You average everything, so a single number is left. Each entry is asked for: (B, D); "
             "and where they are put together later, dimensions are summed.",
         ),

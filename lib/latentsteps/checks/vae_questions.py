@@ -76,8 +76,9 @@ which_binarisation = Question(
     name="which_binarisation",
     right="c",
     replies={
-        "a": "Fewest nats for what? A thresholded image has hardly any chance in it, so it costs "
-        "less under every model, a good one and a poor one.",
+        "a": "Fewest nats for what? A thresholded image has hardly any chance left in it, so fewer "
+        "nats are enough for it: what a model reaches there says as much of the data as of its "
+        "merit.",
         "b": "That the data differ in difficulty is right, and is why no order follows: a model "
         "that is better on the one need not be on the other, and the second was not measured on "
         "the first's.",

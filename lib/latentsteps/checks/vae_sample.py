@@ -8,6 +8,7 @@ generator's state, so that two calls have the same noise.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ DRAWS = 4000
 
 
 def _sample(mean: Tensor, log_variance: Tensor, generator: Generator) -> Tensor:
-    noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype)
+    noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
     return mean + torch.exp(0.5 * log_variance) * noise
 
 
@@ -34,10 +35,10 @@ def _many(call: Callable, args: tuple) -> tuple[NDArray, NDArray, NDArray]:
     return np.asarray(draws), mean[0], log_variance[0]
 
 
-def _noise(call: Callable, args: tuple) -> NDArray:
-    """The noise in a table of 50 images and 4 dimensions that all have the first entry's q."""
+def _noise(call: Callable, args: tuple, images: int) -> NDArray:
+    """The noise in a table of images and 4 dimensions that all have the first entry's q."""
     mean, log_variance, generator = args
-    shape = (50, 4)
+    shape = (images, 4)
     draws = call(np.full(shape, mean[0, 0]), np.full(shape, log_variance[0, 0]), generator)
     return np.asarray(draws) - mean[0, 0]
 
@@ -52,7 +53,7 @@ def _scatters(call: Callable, args: tuple, result: NDArray) -> Failure | None:
 
 def _own_noise(axis: int, who: str, other: str) -> Callable:
     def holds(call: Callable, args: tuple, result: NDArray) -> Failure | None:
-        noise = _noise(call, args)
+        noise = _noise(call, args, 50)
         if np.ptp(noise, axis=axis).min() > 1e-6 * np.exp(0.5 * args[1][0, 0]):
             return None
         return Failure(
@@ -63,6 +64,37 @@ def _own_noise(axis: int, who: str, other: str) -> Callable:
     return holds
 
 
+def _correlation(one: NDArray, other: NDArray, who: str) -> Failure | None:
+    """Independent draws have 0, with a standard error of 1 / √n."""
+    found = np.corrcoef(one.ravel(), other.ravel())[0, 1]
+    if abs(found) < 5 / np.sqrt(one.size):
+        return None
+    return Failure(
+        f"A table of {DRAWS:,} images and 4 dimensions was handed over, all entries with the same "
+        f"mean and log variance. What is added to the mean should be independent from entry to "
+        f"entry. Its correlation between {who}:",
+        found,
+        0.0,
+    )
+
+
+def _unrelated_dimensions(call: Callable, args: tuple, result: NDArray) -> Failure | None:
+    noise = _noise(call, args, DRAWS)
+    failures = (
+        _correlation(noise[:, i], noise[:, j], f"dimensions {i} and {j}")
+        for i, j in combinations(range(4), 2)
+    )
+    return next((failure for failure in failures if failure), None)
+
+
+def _unrelated_images(call: Callable, args: tuple, result: NDArray) -> Failure | None:
+    noise = _noise(call, args, DRAWS)
+    half = DRAWS // 2
+    return _correlation(
+        noise[:half], noise[half:], "the first half of the images and the second"
+    ) or _correlation(noise[::2], noise[1::2], "every second image and the one after it")
+
+
 def _by_the_generator(call: Callable, args: tuple, result: NDArray) -> Failure | None:
     mean, log_variance, generator = args
     again = np.asarray(call(mean, log_variance, generator))
@@ -70,6 +102,13 @@ def _by_the_generator(call: Callable, args: tuple, result: NDArray) -> Failure |
         return Failure(
             "The same inputs, and the generator in the same state, gave other draws. All noise "
             "comes from `generator`."
+        )
+    used = Generator().manual_seed(generator.initial_seed())
+    torch.rand(1, generator=used)
+    if np.array_equal(np.asarray(call(mean, log_variance, used)), result):
+        return Failure(
+            "From a generator with the same seed a number was drawn before, and your draws are the "
+            "very same: they would be at every step of a training."
         )
     other = np.asarray(call(mean, log_variance, Generator().manual_seed(2024)))
     if not np.array_equal(other, result):
@@ -107,6 +146,22 @@ def _is_normal(call: Callable, args: tuple, result: NDArray) -> Failure | None:
         "mean. The share of yours:",
         share[wrong.argmax()],
         0.0455,
+    )
+
+
+def _never_shrinks(call: Callable, args: tuple, result: NDArray) -> Failure | None:
+    mean, log_variance, generator = args
+    wider, before = call(mean, log_variance + 2.0, generator) - mean, result - mean
+    closer = np.argwhere(np.abs(wider) < 0.99 * np.abs(before))
+    if not len(closer):
+        return None
+    b, d = closer[0]
+    return Failure(
+        "log_variance was raised by 2, with the same noise: no draw comes closer to its mean. Your "
+        f"entry [{b}, {d}], less the mean:",
+        wider[b, d],
+        before[b, d],
+        ("after", "before"),
     )
 
 
@@ -149,7 +204,7 @@ def _with(
     """The right answer with another scale, noise, shape of the noise or mean."""
 
     def answer(mean: Tensor, log_variance: Tensor, generator: Generator) -> Tensor:
-        drawn = noise(shape(mean), generator=generator, dtype=mean.dtype)
+        drawn = noise(shape(mean), generator=generator, dtype=mean.dtype, device=mean.device)
         return center(mean) + scale(log_variance) * drawn
 
     return answer
@@ -164,7 +219,7 @@ def _by_torch_normal(mean: Tensor, log_variance: Tensor, generator: Generator) -
 
 
 def _scaled_mean(mean: Tensor, log_variance: Tensor, generator: Generator) -> Tensor:
-    noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype)
+    noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
     return (mean + noise) * torch.exp(0.5 * log_variance)
 
 
@@ -200,9 +255,12 @@ sample = Exercise(
         Property("it scatters", _scatters),
         Property("every image has noise of its own", _own_noise(0, "images", "dimension")),
         Property("every dimension has noise of its own", _own_noise(1, "dimensions", "image")),
+        Property("one dimension's noise says nothing of another's", _unrelated_dimensions),
+        Property("one image's noise says nothing of another's", _unrelated_images),
         Property("all noise comes from the generator", _by_the_generator),
         Property("its mean is `mean`", _mean_is_right),
         Property("its noise is normal", _is_normal),
+        Property("a larger log variance is no smaller width", _never_shrinks),
         Property("a larger log variance is a larger width", _grows_with_log_variance),
         Property("its variance is e^log_variance", _width_is_right),
     ),
@@ -230,9 +288,10 @@ sample = Exercise(
             lambda mean, log_variance, generator: (
                 mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
             ),
-            "Your noise does not come from `generator`, or you seed that yourself: so a run could "
-            "not be repeated, or would draw the same at every step. `torch.randn_like` takes none; "
-            "torch.randn(mean.shape, generator=generator, dtype=mean.dtype) does.",
+            "Your noise does not come from `generator` as it is handed over: it is from elsewhere, "
+            "or you seed it yourself. So a run could not be repeated, or would draw the same at "
+            "every step. `torch.randn_like` takes no generator; torch.randn(mean.shape, "
+            "generator=generator, dtype=mean.dtype, device=mean.device) does.",
         ),
         Misconception(
             "mean left out",
@@ -258,10 +317,16 @@ sample = Exercise(
             "torch.randn draws from N(0, 1).",
         ),
         Misconception(
+            "the other sign",
+            _with(scale=lambda log_variance: torch.exp(-0.5 * log_variance)),
+            "As log_variance rises your draws come closer to their mean: as with the other sign in "
+            "the exponent, or a division. The width is e^(½ log_variance).",
+        ),
+        Misconception(
             "width left out",
             _with(scale=lambda log_variance: 1 + 0 * log_variance),
-            "Your noise has the same width everywhere, whatever the encoder says. Its width is "
-            "e^(½ log_variance).",
+            "Your draws do not spread as log_variance rises, as if their width were fixed, "
+            "whatever the encoder says. It is e^(½ log_variance).",
         ),
         Misconception(
             "variance taken for a width",
@@ -273,8 +338,9 @@ sample = Exercise(
         Misconception(
             "log_variance taken for a width",
             _with(scale=lambda log_variance: log_variance),
-            "You multiply the noise by log_variance itself, so at a variance of 1 nothing scatters "
-            "any more. The width is e^(½ log_variance).",
+            "At a variance of 1, where log_variance is 0, nothing scatters in yours any more: as "
+            "with log_variance itself for a width, or a root of its size. The width is "
+            "e^(½ log_variance).",
         ),
         Misconception(
             "half outside",
@@ -317,8 +383,8 @@ sample = Exercise(
     ),
     hints=(
         "Unit 05: θ = mean + width · noise. Which width belongs to a log *variance*?",
-        "The noise: torch.randn(mean.shape, generator=generator, dtype=mean.dtype). It needs no "
-        "gradient; mean and width do.",
+        "The noise: torch.randn(mean.shape, generator=generator, dtype=mean.dtype, "
+        "device=mean.device). It needs no gradient; mean and width do.",
         "mean + torch.exp(0.5 · log_variance) · noise.",
     ),
 )
