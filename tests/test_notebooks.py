@@ -1,4 +1,4 @@
-"""The course's own notebooks: made from their sources, executed, described; blanks that are blank."""
+"""The course's own notebooks: made from their sources, executed, described; blanks are blank."""
 
 from __future__ import annotations
 

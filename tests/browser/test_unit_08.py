@@ -62,7 +62,7 @@ def test_a_digit_is_chosen_by_a_click(unit):
 
 def test_vade_trains_forwards_and_back(unit):
     stepper = unit.stepper(LIVE)
-    stepper.wait_for("State 0: 10 clusters in 32 latent dimensions, before joint training.")
+    stepper.wait_for("State 0: 10 clusters in 10 latent dimensions, before joint training.")
     start = stepper.picture()
     stepper.click("step")
     stepper.wait_for("State 1: −ELBO", timeout=TRAINING)
