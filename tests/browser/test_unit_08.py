@@ -78,7 +78,7 @@ def test_vade_trains_forwards_and_back(unit):
 
 def test_the_accuracy_is_told_when_asked_for(unit):
     stepper = unit.stepper(LIVE)
-    stepper.press("slider", "End")
+    stepper.press("slider", "ArrowRight")
     stepper.wait_for("State 2:")
     hidden = stepper.picture()
     stepper.choose("view", "with the accuracy")
