@@ -876,7 +876,7 @@ print(
 #
 # - Take the first three. What does each change: slant, width, a loop?
 # - Does a digit become another one on the way? Do you pass something that is none?
-# - Now the network with $\beta = 4$, and its **last** dimension.
+# - Now the network with $\beta = 4$, and its **last** dimension: how much ink does it move?
 
 # %%
 from latentsteps.models.traversal import traversal

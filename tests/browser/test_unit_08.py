@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from latentsteps.checks import vade as check
 
 EXERCISE = "08_vade.ipynb"
@@ -33,13 +35,13 @@ def test_another_digit_has_other_values(unit):
     stepper = unit.stepper(BOUNDS)
     stepper.click("step")
     stepper.wait_for("State 2: 30 draws")
-    clear = stepper.text()
-    stepper.choose("start", "a doubtful one")
+    doubtful = stepper.text()
+    stepper.choose("start", "a clear one")
     stepper.wait_for("State 0:")
     for t in (1, 2):
         stepper.click("step")
         stepper.wait_for(f"State {t}:")
-    assert stepper.text() != clear
+    assert stepper.text() != doubtful
     stepper.choose("draws", "100")
     stepper.wait_for("after 100 draws of z.")
     stepper.choose("draws", "10")
@@ -54,9 +56,9 @@ def test_a_digit_is_chosen_by_a_click(unit):
     stepper.wait_for_another(before)
     stepper.wait_for("State 0:")
     clicked = stepper.part("control-start").locator("select option:checked")
-    assert clicked.inner_text() == "clicked points"
+    assert clicked.inner_text().split() == ["clicked", "points"]
     chosen = stepper.picture()
-    stepper.choose("start", "a clear one")
+    stepper.choose("start", "a doubtful one")
     stepper.wait_for_another(chosen)
 
 
@@ -85,8 +87,7 @@ def test_the_accuracy_is_told_when_asked_for(unit):
     stepper.wait_for("of the images shown")
     assert stepper.picture() != hidden
     stepper.choose("view", "pictures only")
-    stepper.wait_for("State 2:")
-    assert "ccuracy" not in stepper.text()
+    stepper.wait_for(re.compile(r"weights [\d.]+ to [\d.]+\.\s*$"))
 
 
 def test_another_q_begins_again(unit):
