@@ -942,9 +942,8 @@ print(f"{end > max(raw, start)}.")
 above = mean_ari["VaDE"] - mean_ari["VAE, mixture"]
 print(f"VaDE's mean ARI is above the full mixture's, same VAEs, by more than .05: {above > 0.05}.")
 for kind in ("autoencoder", "VAE"):
-    by_k, by_m, by_s = (mean_ari[f"{kind}, {name}"] for name in ("k-means", "mixture", "spectral"))
-    print(f"{kind}: mixture and spectral above k-means by more than .04, both: ", end="")
-    print(f"{min(by_m, by_s) > by_k + 0.04}.")
+    higher = mean_ari[f"{kind}, spectral"] - mean_ari[f"{kind}, k-means"]
+    print(f"{kind}: spectral above k-means by more than .03: {higher > 0.03}.")
 widest = max(np.ptp(values) for values in ari.values())
 print(f"Some row's three runs span more than .08: {widest > 0.08}.")
 highest = max(values.mean() for values in accuracy.values())
