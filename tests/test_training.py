@@ -69,6 +69,7 @@ def same(first, second):
 
 
 @pytest.mark.parametrize(("fused", "tolerance"), [(True, 0), (False, 1e-6)])
+@one_thread()  # the plain loop too: two threads add a gradient up in another order
 def test_steps_are_those_of_a_plain_loop_with_torchs_adam(fused, tolerance):
     trace = run(small(), ROWS, seed=5, steps=3)
     network = make(None)
