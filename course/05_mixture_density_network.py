@@ -1272,7 +1272,7 @@ print(f"Held-out score of y given x: {style.number(held_out(conditional[None]), 
 # | hard EM | assignments $z$ | all on one component | stays open |
 # | NUTS, unit 04 | parameters; $z$ summed out | draws, no formula | no bound |
 # | MAP, here | weights $\theta$ | a single point | no bound |
-# | mean field, here | $\theta$; $k$ summed out | independent bells | modes, correlations |
+# | mean field, here | $\theta$; $z$ summed out | independent bells | modes, correlations |
 # | scikit-learn's | $z$, parameters | $q(z)\,q(\pi)\,q(m, \Sigma)$ | what they know of each other |
 #
 # ## What goes wrong, and how to see it

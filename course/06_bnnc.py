@@ -1582,7 +1582,7 @@ print(f"With the responsibilities for q it is the log-likelihood to 1e-6: {off <
 # | EM, units 01–03 | assignments $z$ | exact, every E step | closed after each E step |
 # | hard EM | assignments $z$ | all on one component | stays open |
 # | NUTS, units 04 and 06 | parameters; $z$ summed out | draws, no formula | no bound |
-# | mean field, unit 05 | $\theta$; $k$ summed out | independent bells | modes, correlations |
+# | mean field, unit 05 | $\theta$; $z$ summed out | independent bells | modes, correlations |
 # | scikit-learn's | $z$, parameters | $q(z)\,q(\pi)\,q(m, \Sigma)$ | what they know of each other |
 # | BNNC as stated | $z$ summed out | its gate, unpaid | no bound: $Z \ne 1$ |
 # | recognition network | assignments $z$ | one network for all calls | KL to the responsibilities |

@@ -304,9 +304,9 @@ def test_a_chain_that_begins_on_tied_points(family, stays):
     # Eight rows lie on a slanting line, and only η > 3 makes that posterior proper.
     prior = weak_prior(x, scale_family=family, correlation=4)
     algorithm = bayesian_gaussian_mixture(
-        3, prior, start=line_start(x, 0.1), warmup=150, max_tree_depth=(7, 8)
+        3, prior, start=line_start(x, 0.1), warmup=100, max_tree_depth=(7, 8)
     )
-    trace = run(algorithm, x, seed=1, steps=250)
+    trace = run(algorithm, x, seed=1, steps=140)
     width = trace[-1].position["scales"][..., 1].min(axis=1)
     assert (width < 0.1).all() if stays else (width > 1).all()
     # Its density is the highest there is, by tens of nats: being high is not being right.

@@ -29,7 +29,7 @@ clustering the local manifold of an autoencoded embedding") set it, on an autoen
 AROUND = (NEIGHBOURS, 20)
 """Neighbours in UMAP: those of spectral clustering, and theirs. What comes out hangs on it, and
 whoever shows only the better one has chosen by the labels."""
-ALL, STARTS = 60_000, 8
+ALL, STARTS, EPOCHS_OF_ALL = 60_000, 8, 15
 
 
 def rows() -> Iterator[Row]:
@@ -88,7 +88,7 @@ def scored(case: str, who: str, found: list[NDArray], labels: NDArray, more: str
 
 
 def whole() -> Iterator[Row]:
-    """All of MNIST without any network: principal components, UMAP, a Gaussian mixture."""
+    """All of MNIST: principal components, or a VAE's latents; then UMAP, and a Gaussian mixture."""
     case, who = f"{ALL:,} digits, a mixture, no network", "PCA, 32 dimensions, then UMAP"
     digits = full()
     if digits is None:
@@ -103,14 +103,25 @@ def whole() -> Iterator[Row]:
 
     images, labels = digits.train_images[:ALL], digits.train_labels[:ALL]
     components = PCA(32, random_state=0).fit_transform(images.astype(np.float32) / 255)
+    more = f"one seed of UMAP {version('umap-learn')}, {UMAP}; likeliest of {STARTS} mixtures"
+
+    def by_layout(x: NDArray, around: int) -> NDArray:
+        drawn = umap.UMAP(around, random_state=0, n_jobs=1, **UMAP).fit_transform(x)
+        return best_mixture(drawn.astype(np.float64))
+
     for around in AROUND:
         say(f"  {case}: {around} neighbours")
-        drawn = umap.UMAP(around, random_state=0, n_jobs=1, **UMAP).fit_transform(components)
-        more = f"one seed of UMAP {version('umap-learn')}, {UMAP}; likeliest of {STARTS} mixtures"
-        found = best_mixture(drawn.astype(np.float64))
+        found = by_layout(components, around)
         yield scored(case, f"{who}, {around} neighbours", [found], labels, more)
     alone = best_mixture(components.astype(np.float64))
     yield scored(case, "PCA, 32 dimensions", [alone], labels)
+
+    case, who = f"{ALL:,} digits, a mixture", f"VAE of {EPOCHS_OF_ALL} epochs, then UMAP"
+    say(f"  {who}")
+    means, _ = posterior(vae_at(run(vae(), images, steps=EPOCHS_OF_ALL, memory=1)[-1]), images)
+    for around in AROUND:
+        found = by_layout(means, around)
+        yield scored(case, f"{who}, {around} neighbours", [found], labels, more)
 
 
 def best_mixture(x: NDArray) -> NDArray:

@@ -21,7 +21,12 @@ from typing import Any
 import numpy as np
 
 from latentsteps.checks import display
-from latentsteps.checks.judging import judge, parameter_names, reference_value
+from latentsteps.checks.judging import (
+    judge,
+    outcome_of_misconception,
+    parameter_names,
+    reference_value,
+)
 from latentsteps.checks.reading import Unlike, close, convert
 from latentsteps.checks.running import Protected, Seen
 from latentsteps.checks.task import (
@@ -201,6 +206,7 @@ class Exercise(_Check):
         self.compare, self.single = compare, single
         self.tensors, self.gradients = tensors, tuple(gradients)
         self._expected: dict[int, Any] = {}
+        self._mistaken: dict[tuple[int, int], tuple] = {}
         self._passed_on: Any = None
 
     def judge(self, answer: Any) -> Verdict:
@@ -215,6 +221,18 @@ class Exercise(_Check):
         if index not in self._expected:
             self._expected[index] = reference_value(self, self.cases[index].args)
         return self._expected[index]
+
+    def mistaken(self, which: int, index: int) -> tuple:
+        """What misconception number ``which`` does on case ``index``: found out once, since every
+        answer that fails is held against all of them."""
+        if (which, index) in self._mistaken:
+            return self._mistaken[which, index]
+        outcome = outcome_of_misconception(self, which, index)
+        # On a machine that was busy for a moment: it is asked again.
+        late = outcome and isinstance(outcome[0], Seen) and outcome[0].kind == "late"
+        if not late:
+            self._mistaken[which, index] = outcome
+        return outcome
 
     def _is_given(self, answer: Any) -> bool:
         return answer is self.reference or (answer is not None and answer is self._passed_on)

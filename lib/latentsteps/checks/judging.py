@@ -213,31 +213,34 @@ def matching(exercise: Task, protected: Protected, refused: bool = False) -> Any
     refused count where it is one of them that failed (``refused``): a wrong formula is the same
     mistake with and without a guard.
     """
-    answers = [protected] + [_protected(exercise, m.answer) for m in exercise.misconceptions]
-    alike = list(range(1, len(answers)))
+    alike = list(range(len(exercise.misconceptions)))
     for index, case in enumerate(exercise.cases):
         if not alike:
             return None
         if case.refused and not refused:
             continue
-        like = exercise.expected(0 if case.refused else index)
+        seen = outcome(exercise, protected, index)
+        alike = [i for i in alike if _alike(seen, exercise.mistaken(i, index), exercise.tolerance)]
+    return exercise.misconceptions[alike[0]] if alike else None
 
-        def outcome(
-            answer: Protected, args: tuple = case.args, like: Any = like, i: int = index
-        ) -> tuple:
-            if exercise.compare:
-                seen = answer.see(args, like)
-                return seen, seen.kind == "value" and _slopes(exercise, answer, args)
-            finding = first_failure(exercise, answer, i)
-            if finding is None:
-                return ()
-            # Two results of a wrong shape are not the same mistake; which part is wrong says more.
-            says_more = finding.label in (*FORM, GRADIENT)
-            return finding.label, finding.failure.sentence if says_more else ""
 
-        seen = outcome(protected)
-        alike = [i for i in alike if _alike(seen, outcome(answers[i]), exercise.tolerance)]
-    return exercise.misconceptions[alike[0] - 1] if alike else None
+def outcome_of_misconception(exercise: Task, which: int, index: int) -> tuple:
+    """What misconception number ``which`` does on case ``index``, as :func:`outcome` tells it."""
+    return outcome(exercise, _protected(exercise, exercise.misconceptions[which].answer), index)
+
+
+def outcome(exercise: Task, protected: Protected, index: int) -> tuple:
+    """What a function does on case ``index``, as far as mistakes are told from each other by it."""
+    case = exercise.cases[index]
+    if exercise.compare:
+        seen = protected.see(case.args, exercise.expected(0 if case.refused else index))
+        return seen, seen.kind == "value" and _slopes(exercise, protected, case.args)
+    finding = first_failure(exercise, protected, index)
+    if finding is None:
+        return ()
+    # Two results of a wrong shape are not the same mistake; which part is wrong says more.
+    says_more = finding.label in (*FORM, GRADIENT)
+    return finding.label, finding.failure.sentence if says_more else ""
 
 
 def _alike(a: Any, b: Any, tolerance: float) -> bool:

@@ -87,3 +87,6 @@ class Task(Protocol):
 
     def expected(self, index: int) -> Any:
         """What the reference gives on case ``index``."""
+
+    def mistaken(self, which: int, index: int) -> tuple:
+        """What misconception number ``which`` does on case ``index``."""
