@@ -425,7 +425,7 @@ from latentsteps.jax64 import jnp
 from latentsteps.models.bnnc import bnnc
 
 # The same for every sampler of this unit, so that each model is compiled once.
-SETTINGS = {"chains": 2, "warmup": 180, "max_tree_depth": (5, 7)}
+SETTINGS = {"chains": 2, "warmup": 150, "max_tree_depth": (5, 7)}
 taken = jnp.array([125.0] * 4)
 
 
@@ -434,8 +434,8 @@ def on_the_simplex(data):
     numpyro.factor("calls", jnp.sum(taken * jnp.log(shares[:4])))
 
 
-simplex = run(nuts(on_the_simplex, **SETTINGS), None, steps=470, progress=True)
-sparse = run(bnnc(gate="none", **SETTINGS), x, steps=470, progress=True)
+simplex = run(nuts(on_the_simplex, **SETTINGS), None, steps=440, progress=True)
+sparse = run(bnnc(gate="none", **SETTINGS), x, steps=440, progress=True)
 
 spread = polygamma(1, 11 * A) ** 0.5
 print(f"Standard deviation of the logarithm of the total: {style.number(spread, 2)}.")
@@ -563,7 +563,7 @@ Stepper(
 # %% [markdown]
 # ## What can be asked of the draws
 #
-# Now 180 states of warm-up and 215 draws in one go, some ten seconds.
+# Now 150 states of warm-up and 215 draws in one go, some ten seconds.
 #
 # (The page offers an option too, called *empirical Bayes*: the means' prior is centred at the mean
 # of the data with twice their standard deviation, scales are half-normal with the same unit, and $a
@@ -576,8 +576,8 @@ from sklearn.metrics import adjusted_rand_score
 from latentsteps.evaluation import diagnostics
 from latentsteps.models.bnnc import empirical_prior, label_free, responsibilities
 
-four = run(bnnc(**SETTINGS), x, steps=395, progress=True)
-read_off = run(bnnc(prior=empirical_prior(x), **SETTINGS), x, steps=395, progress=True)
+four = run(bnnc(**SETTINGS), x, steps=365, progress=True)
+read_off = run(bnnc(prior=empirical_prior(x), **SETTINGS), x, steps=365, progress=True)
 free = label_free(four, x[:3])
 by_name = draws(four, "hidden_weights").reshape(2, -1, 20)
 few = np.mean([info.divergent for info in four.infos if not info.warmup]) <= 0.02
@@ -868,7 +868,7 @@ def by_sklearn(x, variance):
 traces, found = {}, {}
 for night, (points, truth) in NIGHTS.items():
     for name, algorithm in SAMPLED.items():
-        traces[name, night] = run(algorithm, points, steps=225, progress=True)
+        traces[name, night] = run(algorithm, points, steps=195, progress=True)
         some = all_draws(traces[name, night])
         found[name, night] = partition(similarity(responsibilities(points, some)))
     found["BIC", night] = by_bic(points)
@@ -1022,8 +1022,8 @@ somewhere = bnnc(gate="none", start="uniform", **SETTINGS)
 third = bnnc(gate="none", start=third_start(), **SETTINGS)
 runs = {
     "k-means": traces["W₂ = 0", "eight kinds"],
-    "anywhere": run(somewhere, eight.x, 1, steps=295, progress=True),
-    "anywhere, again": run(somewhere, eight.x, 4, steps=295, progress=True),
+    "anywhere": run(somewhere, eight.x, 1, steps=265, progress=True),
+    "anywhere, again": run(somewhere, eight.x, 4, steps=265, progress=True),
 }
 
 
@@ -1054,7 +1054,7 @@ print("Four chains from anywhere: all have found eight:", end=" ")
 print(f"{number(runs['anywhere']) + number(runs['anywhere, again']) == [8] * 4};", end=" ")
 print(f"r-hat of the log density above 1.2: {diagnostics.r_hat(wild) > 1.2}.")
 
-again = [run(third, eight.x, seed, steps=395, progress=True) for seed in range(3)]
+again = [run(third, eight.x, seed, steps=365, progress=True) for seed in range(3)]
 agreeing = [trace for trace in again if number(trace) == [7, 7]]
 runs["third start"] = min(agreeing, key=worst_r_hat)
 print(
@@ -1387,7 +1387,7 @@ from latentsteps.models.bnnc import stated_prior
 
 wide = stated_prior(2)._replace(output_scale=1.0)  # a gate that may learn something
 experts = bnnc(gate="covariates", prior=wide, **SETTINGS)
-timed = run(experts, (broad.x, clock), steps=255, progress=True)
+timed = run(experts, (broad.x, clock), steps=225, progress=True)
 some = all_draws(timed)
 told = partition(similarity(responsibilities(broad.x, some, clock)))
 ari = adjusted_rand_score(broad.labels, told)

@@ -286,7 +286,7 @@ Stepper(
     train,
     training_view,
     controls={"beta": {"1": 1.0, "½": 0.5, "4": 4.0, "0": 0.0}, "latent": [10, 2, 32]},
-    filmstrip=(0, 20),
+    filmstrip=(0, 10),
 )
 
 # %% [markdown]
@@ -830,14 +830,14 @@ def weighted_runs(latent):
     }
 
 
-Stepper(weighted_runs, train, plane_view, controls={"latent": [20, 2]}, filmstrip=(0, 15))
+Stepper(weighted_runs, train, plane_view, controls={"latent": [20, 2]}, filmstrip=(0, 10))
 
 # %% [markdown]
-# The same, 15 epochs each, in one go; some eight seconds.
+# The same, ten epochs each, in one go; some six seconds.
 
 # %%
 ends = {
-    name: run(algorithm, train, steps=15, progress=True)
+    name: run(algorithm, train, steps=10, progress=True)
     for name, algorithm in weighted_runs(20).items()
 }
 rate, distortion = (
@@ -1459,7 +1459,7 @@ eight, all_32 = ari[0, 1:].mean(axis=1)
 print(f"8 are not worse than 32 by more than .1: {eight > all_32 - 0.1}.")
 
 
-def elbo_after(setting, updates=200):
+def elbo_after(setting, updates=100):
     """The ELBO after a number of updates, for a batch size and a seed."""
     batch, seed = setting
     return -run(vae(100, 8, batch_size=batch, batches=updates), train, seed, steps=1).objective[-1]
@@ -1468,7 +1468,7 @@ def elbo_after(setting, updates=200):
 small, large = np.reshape(
     runs(elbo_after, [(batch, seed) for batch in (32, 512) for seed in (1, 2)]), (2, 2)
 )
-print("After 200 updates each, whatever the batch, batches of 512 are ahead by more than 5 nats: ")
+print("After 100 updates each, whatever the batch, batches of 512 are ahead by more than 5 nats: ")
 print(f"{(large - small > 5).all()}. (They have seen 16 times as many images by then.)")
 
 # %% [markdown]
