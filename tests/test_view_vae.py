@@ -90,7 +90,7 @@ def test_both_terms_are_drawn_and_the_start_does_not_hide_them():
     side = drawn(trained(), 3, view, view.size).axes[2]
     lines = [line.get_ydata() for line in side.lines if len(line.get_ydata()) == 4]
     np.testing.assert_allclose(lines, [[0.1, 10, 11, 12], [540, 100, 95, 90]])
-    assert side.get_ylim()[1] == pytest.approx(135)  # room for a name above 100
+    assert side.get_ylim()[1] == pytest.approx(115)
     assert {text.get_text() for text in side.texts} == {"rate", "distortion"}
 
 

@@ -171,20 +171,23 @@ def _draw_terms(axes: Axes, moment: Moment) -> None:
     axes.set_label("objective")
     values = np.array([terms(info)[:2] for info in moment.trace.infos[: moment.t + 1]])
     states = np.arange(len(values))
-    # Both are named above the line itself: between the two there may be little room.
+    # Both are named at the line itself, at its two ends: between the lines there may be no room.
     for column, name, look, hue in ((0, "rate", "-", 0), (1, "distortion", "--", 5)):
         axes.plot(states, values[:, column], look, color=style.colour(hue), lw=1.5)
         axes.plot(states[-1:], values[-1:, column], "o", color=style.colour(hue), ms=5)
         if np.isfinite(values[-1, column]):
+            last = name == "distortion"
+            where = (states[-1], values[-1, 1]) if last else (0, np.nanmax(values[:, 0]))
             axes.annotate(
-                name, (states[-1], values[-1, column]), (0, 6), textcoords="offset points",
-                ha="right" if moment.t > 5 else "left", fontsize=8.5, color=style.colour(hue),
+                name, where, (0, -14 if last else 6), textcoords="offset points",
+                ha="right" if last and moment.t > 5 else "left", fontsize=8.5,
+                color=style.colour(hue),
             )  # fmt: skip
     axes.set_xlim(-0.04 * max(10, moment.t), 1.04 * max(10, moment.t))
     # The start, some hundred nats above, would hide the rest.
     later = values[1:] if moment.t > 1 else values
     finite = later[np.isfinite(later)]
-    axes.set_ylim(0, 1.35 * max(float(finite.max()), 1e-3) if finite.size else 1.0)
+    axes.set_ylim(0, 1.15 * max(float(finite.max()), 1e-3) if finite.size else 1.0)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.grid(axis="y", color="#E8E8E8", lw=0.8)
