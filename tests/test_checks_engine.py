@@ -784,6 +784,37 @@ def test_a_misconception_is_recognised_by_what_it_does():
     assert check.judge(lambda x, w: x.mean(axis=7)).misconception == "too many axes"
 
 
+def test_what_a_misconception_does_is_found_out_once():
+    calls = []
+
+    def no_weights(x, w):
+        calls.append(len(x))
+        return x / x.sum(1, keepdims=True)
+
+    check = an_exercise(misconceptions=(Misconception("no weights", no_weights, "Weigh them."),))
+    first = check.judge(lambda x, w: x / x.sum(1)[:, None])
+    assert calls == [3, 40]
+    assert check.judge(lambda x, w: x / x.sum(1)[:, None]) == first
+    assert first.misconception == "no weights"
+    assert calls == [3, 40]
+
+
+@pytest.mark.parametrize("compare", [True, False])
+def test_a_misconception_that_was_late_is_asked_again(compare):
+    slow = [True]
+
+    def no_weights(x, w):
+        if slow[0]:
+            time.sleep(1)
+        return x * 2
+
+    known = (Misconception("doubled", no_weights, "Halve it."),)
+    check = an_exercise(misconceptions=known, compare=compare)
+    assert check.judge(lambda x, w: 2 * x).misconception is None
+    slow[0] = False
+    assert check.judge(lambda x, w: 2 * x).misconception == "doubled"
+
+
 def test_a_misconception_has_to_fit_all_cases():
     def sometimes(x, w):
         return (x if len(x) < 10 else x**2) / x.sum(1, keepdims=True)

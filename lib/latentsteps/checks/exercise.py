@@ -229,8 +229,7 @@ class Exercise(_Check):
             return self._mistaken[which, index]
         outcome = outcome_of_misconception(self, which, index)
         # On a machine that was busy for a moment: it is asked again.
-        late = outcome and isinstance(outcome[0], Seen) and outcome[0].kind == "late"
-        if not late:
+        if not any(isinstance(part, Seen) and part.kind == "late" for part in outcome):
             self._mistaken[which, index] = outcome
         return outcome
 

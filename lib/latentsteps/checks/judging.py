@@ -238,6 +238,8 @@ def outcome(exercise: Task, protected: Protected, index: int) -> tuple:
     finding = first_failure(exercise, protected, index)
     if finding is None:
         return ()
+    if finding.seen is not None and finding.seen.kind == "late":
+        return (finding.seen,)
     # Two results of a wrong shape are not the same mistake; which part is wrong says more.
     says_more = finding.label in (*FORM, GRADIENT)
     return finding.label, finding.failure.sentence if says_more else ""
